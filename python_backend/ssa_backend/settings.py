@@ -1,0 +1,192 @@
+"""What a repository's checkpoints fix, and what a request may set.
+
+`RepositorySettings` is written once, by `ssa export`, as `repository.json`; every `config.pbtxt`
+follows from it and from `specs`. A Python step reads its own part back from its config's
+parameters.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any, TypeVar
+
+from ssa_backend.errors import InvalidInputError
+
+REPOSITORY_FILE = "repository.json"
+
+S = TypeVar("S", bound="SamSettings | SegmenterSettings | MaskSettings | ImageSettings")
+
+
+@dataclass(frozen=True)
+class ImageSettings:
+    """What an incoming image may be. Sizes in pixels and bytes."""
+
+    min_side: int = 8
+    max_pixels: int = 50_000_000
+    max_bytes: int = 64 * 2**20
+
+
+@dataclass(frozen=True)
+class SamSettings:
+    """A SAM checkpoint: sizes in pixels, `mean` and `std` of RGB on the scale 0..255."""
+
+    image_size: int = 1024
+    embed_dim: int = 256
+    embed_size: int = 64
+    mask_size: int = 256
+    mean: tuple[float, ...] = (123.675, 116.28, 103.53)
+    std: tuple[float, ...] = (58.395, 57.12, 57.375)
+    mask_threshold: float = 0.0
+    source: str = ""
+    sha256: str = ""
+
+
+@dataclass(frozen=True)
+class SegmenterSettings:
+    """A semantic segmenter: sizes in pixels, `mean` and `std` of RGB on the scale 0..255.
+
+    `labels[i]` names class `i`. `align_corners` is how logits grow to the image's size: True for
+    Segformer as the original SSA does it.
+    """
+
+    height: int
+    width: int
+    logits_height: int
+    logits_width: int
+    labels: tuple[str, ...]
+    mean: tuple[float, ...] = (123.675, 116.28, 103.53)
+    std: tuple[float, ...] = (58.395, 57.12, 57.375)
+    align_corners: bool = True
+    source: str = ""
+    sha256: str = ""
+
+
+def _setting(default: float, low: float, high: float) -> Any:
+    return field(default=default, metadata={"range": (low, high)})
+
+
+@dataclass(frozen=True)
+class MaskSettings:
+    """Settings of mask generation, with the names and meanings of `SamAutomaticMaskGenerator`.
+
+    A request may set each of them within its declared range; the defaults come from the preset.
+    """
+
+    points_per_side: int = _setting(32, 1, 256)
+    points_per_batch: int = _setting(64, 1, 1024)
+    pred_iou_thresh: float = _setting(0.86, 0.0, 1.0)
+    stability_score_thresh: float = _setting(0.92, 0.0, 1.0)
+    stability_score_offset: float = _setting(1.0, 0.0, 100.0)
+    box_nms_thresh: float = _setting(0.7, 0.0, 1.0)
+    crop_n_layers: int = _setting(0, 0, 4)
+    crop_nms_thresh: float = _setting(0.7, 0.0, 1.0)
+    crop_overlap_ratio: float = _setting(512 / 1500, 0.0, 1.0)
+    crop_n_points_downscale_factor: int = _setting(2, 1, 16)
+    min_mask_region_area: int = _setting(100, 0, 2**31 - 1)
+
+    def updated(self, parameters: Mapping[str, Any]) -> MaskSettings:
+        """These settings with a request's `parameters` over them.
+
+        A number may also come as text ("0.9"), which is all that some clients can send.
+
+        Raises:
+            InvalidInputError: an unknown name, a value of another type or out of its range.
+        """
+        known = {f.name: f for f in fields(self)}
+        values = asdict(self)
+        for name, value in parameters.items():
+            if name not in known:
+                raise InvalidInputError(_unknown_parameter(name, list(known)))
+            kind = int if known[name].type == "int" else float
+            values[name] = _checked(name, value, kind, *known[name].metadata["range"])
+        return MaskSettings(**values)
+
+
+def _unknown_parameter(name: str, known: list[str]) -> str:
+    close = difflib.get_close_matches(name, known, n=1)
+    hint = f"; did you mean {close[0]!r}?" if close else ""
+    return f"unknown parameter {name!r}{hint} Known parameters: {', '.join(known)}."
+
+
+def _checked(name: str, value: Any, kind: type[int] | type[float], low: float, high: float) -> Any:
+    """`value` as a number of `kind` within [low, high]."""
+    kind_name = "a whole number" if kind is int else "a number"
+    expected = f"expected {kind_name} from {low:g} to {high:g}"
+    try:
+        if isinstance(value, bool):
+            raise ValueError
+        number = float(value)
+        if kind is int and not number.is_integer():
+            raise ValueError
+    except (TypeError, ValueError):
+        raise InvalidInputError(f"parameter {name!r} is {value!r}; {expected}.") from None
+    if not (math.isfinite(number) and low <= number <= high):
+        raise InvalidInputError(f"parameter {name!r} is {value}; {expected}.")
+    return kind(number)
+
+
+def to_parameters(settings: Any) -> dict[str, str]:
+    """A settings object as the string parameters of a `config.pbtxt`, one JSON value a field."""
+    return {f.name: json.dumps(getattr(settings, f.name)) for f in fields(settings)}
+
+
+def from_parameters(kind: type[S], parameters: Mapping[str, str]) -> S:
+    """The inverse of `to_parameters`; parameters that are no field of `kind` are left alone."""
+    values = {f.name: json.loads(parameters[f.name]) for f in fields(kind) if f.name in parameters}
+    return kind(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+
+
+@dataclass(frozen=True)
+class RepositorySettings:
+    """Everything that tells one model repository from another."""
+
+    preset: str
+    sam: SamSettings
+    segmenter: SegmenterSettings
+    masks: MaskSettings = field(default_factory=MaskSettings)
+    images: ImageSettings = field(default_factory=ImageSettings)
+
+    @property
+    def axes(self) -> dict[str, int]:
+        """The length of every axis in `specs.CHECKPOINT_AXES`."""
+        return {
+            "sam_size": self.sam.image_size,
+            "embed_dim": self.sam.embed_dim,
+            "embed_size": self.sam.embed_size,
+            "mask_size": self.sam.mask_size,
+            "segmenter_height": self.segmenter.height,
+            "segmenter_width": self.segmenter.width,
+            "logits_height": self.segmenter.logits_height,
+            "logits_width": self.segmenter.logits_width,
+            "classes": len(self.segmenter.labels),
+        }
+
+    def save(self, repository: Path) -> None:
+        """Write `repository.json` into the folder `repository`."""
+        text = json.dumps(asdict(self), indent=2, ensure_ascii=False)
+        (repository / REPOSITORY_FILE).write_text(text + "\n", encoding="utf-8")
+
+    @classmethod
+    def load(cls, repository: Path) -> RepositorySettings:
+        """Read `repository.json` from the folder `repository`.
+
+        Raises:
+            FileNotFoundError: the folder was not written by `ssa export`.
+        """
+        data = json.loads((repository / REPOSITORY_FILE).read_text(encoding="utf-8"))
+
+        def part(kind: type[S], values: dict[str, Any]) -> S:
+            return kind(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+
+        return cls(
+            preset=data["preset"],
+            sam=part(SamSettings, data["sam"]),
+            segmenter=part(SegmenterSettings, data["segmenter"]),
+            masks=part(MaskSettings, data["masks"]),
+            images=part(ImageSettings, data["images"]),
+        )
