@@ -1,1 +1,1 @@
-"""What runs inside Triton: model specs, the pure functions of each step, and the embedded server."""
+"""What runs inside Triton: model specs, the functions of each step, the embedded server."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import difflib
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, TypeVar
@@ -19,7 +19,7 @@ from ssa_backend.errors import InvalidInputError
 
 REPOSITORY_FILE = "repository.json"
 
-S = TypeVar("S", bound="SamSettings | SegmenterSettings | MaskSettings | ImageSettings")
+S = TypeVar("S", "SamSettings", "SegmenterSettings", "MaskSettings", "ImageSettings")
 
 
 @dataclass(frozen=True)
@@ -130,26 +130,35 @@ def _checked(name: str, value: Any, kind: type[int] | type[float], low: float, h
     return kind(number)
 
 
-def to_parameters(settings: Any) -> dict[str, str]:
-    """A settings object as the string parameters of a `config.pbtxt`, one JSON value a field."""
-    return {f.name: json.dumps(getattr(settings, f.name)) for f in fields(settings)}
+def to_json(settings: Any) -> str:
+    """A settings object as one line of JSON, the form it has in a `config.pbtxt` parameter."""
+    return json.dumps(asdict(settings), ensure_ascii=False)
 
 
-def from_parameters(kind: type[S], parameters: Mapping[str, str]) -> S:
-    """The inverse of `to_parameters`; parameters that are no field of `kind` are left alone."""
-    values = {f.name: json.loads(parameters[f.name]) for f in fields(kind) if f.name in parameters}
-    return kind(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+def from_json(kind: type[S], text: str) -> S:
+    """The inverse of `to_json`."""
+    return _build(kind, json.loads(text))
+
+
+def _build(kind: type[S], values: Mapping[str, Any]) -> S:
+    """A settings object from JSON values, in which a tuple is a list."""
+    make: Callable[..., S] = kind
+    return make(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
 
 
 @dataclass(frozen=True)
 class RepositorySettings:
-    """Everything that tells one model repository from another."""
+    """Everything that tells one model repository from another.
+
+    `network_backend` is what runs the exported networks: "onnxruntime" or "tensorrt".
+    """
 
     preset: str
     sam: SamSettings
     segmenter: SegmenterSettings
     masks: MaskSettings = field(default_factory=MaskSettings)
     images: ImageSettings = field(default_factory=ImageSettings)
+    network_backend: str = "onnxruntime"
 
     @property
     def axes(self) -> dict[str, int]:
@@ -179,14 +188,11 @@ class RepositorySettings:
             FileNotFoundError: the folder was not written by `ssa export`.
         """
         data = json.loads((repository / REPOSITORY_FILE).read_text(encoding="utf-8"))
-
-        def part(kind: type[S], values: dict[str, Any]) -> S:
-            return kind(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
-
         return cls(
             preset=data["preset"],
-            sam=part(SamSettings, data["sam"]),
-            segmenter=part(SegmenterSettings, data["segmenter"]),
-            masks=part(MaskSettings, data["masks"]),
-            images=part(ImageSettings, data["images"]),
+            sam=_build(SamSettings, data["sam"]),
+            segmenter=_build(SegmenterSettings, data["segmenter"]),
+            masks=_build(MaskSettings, data["masks"]),
+            images=_build(ImageSettings, data["images"]),
+            network_backend=data["network_backend"],
         )

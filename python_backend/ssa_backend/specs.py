@@ -69,6 +69,8 @@ class Model:
     atol: float = 0.0
     # Models that a Python step calls itself, through BLS.
     calls: tuple[Model, ...] = ()
+    # The parts of `RepositorySettings` that a Python step reads, as parameters of its config.
+    settings: tuple[str, ...] = ()
 
     def batched_shape(self, tensor: Tensor) -> tuple[Axis, ...]:
         """The axes as they stand in an array, the batch included."""
@@ -198,6 +200,7 @@ PREPROCESS = Model(
     "python",
     inputs=(IMAGE,),
     outputs=(RGB, _SAM_PIXELS, _SEGMENTER_PIXELS),
+    settings=("images", "sam", "segmenter", "masks"),
 )
 
 MASK_GENERATION = Model(
@@ -206,6 +209,7 @@ MASK_GENERATION = Model(
     inputs=(RGB, _EMBEDDINGS),
     outputs=MASK_OUTPUTS,
     calls=(SAM_IMAGE_ENCODER, SAM_MASK_DECODER),
+    settings=("sam", "masks"),
 )
 
 SEMANTIC_VOTING = Model(
@@ -213,6 +217,7 @@ SEMANTIC_VOTING = Model(
     "python",
     inputs=(_LOGITS, SEGMENTATION, SIZE),
     outputs=LABEL_OUTPUTS,
+    settings=("segmenter",),
 )
 
 # --- pipelines -------------------------------------------------------------------------------

@@ -1,0 +1,143 @@
+"""`config.pbtxt` of every model, generated from `specs` and a repository's settings.
+
+`python -m ssa_export.model_config DIR` rewrites the configs of a repository, with `--check` it
+only says whether they have drifted from what the specs and `repository.json` give.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from google.protobuf import text_format
+from ssa_backend import specs
+from ssa_backend.settings import RepositorySettings, to_json
+from ssa_backend.specs import Ensemble, Model, Tensor
+from tritonclient.grpc import model_config_pb2
+
+HEADER = "# Generated from ssa_backend/specs.py and repository.json: change those, then `make configs`.\n"
+VERSION = "1"
+
+# The Python steps are classes of the installed package; Triton only needs to be pointed at them.
+STEP_SOURCE = '''"""Triton's way in: the step itself is ssa_backend/steps/{name}.py."""
+
+from ssa_backend.steps.{name} import TritonPythonModel
+
+__all__ = ["TritonPythonModel"]
+'''
+
+
+def model_config(model: Model, settings: RepositorySettings) -> model_config_pb2.ModelConfig:
+    """The config of one model, networks on the repository's `network_backend`."""
+    is_step = model.backend == "python"
+    config = model_config_pb2.ModelConfig(
+        name=model.name,
+        backend=model.backend if is_step else settings.network_backend,
+        max_batch_size=model.max_batch_size,
+    )
+    _add_tensors(config, model.inputs, model.outputs, settings)
+    if model.max_batch_size:
+        config.dynamic_batching.SetInParent()
+    for group in model.settings:
+        config.parameters[group].string_value = to_json(getattr(settings, group))
+    if is_step:
+        kind = model_config_pb2.ModelInstanceGroup.KIND_CPU
+        config.instance_group.add(count=1, kind=kind)
+    return config
+
+
+def ensemble_config(
+    ensemble: Ensemble, settings: RepositorySettings
+) -> model_config_pb2.ModelConfig:
+    """The config of an ensemble; tensors that a step's maps leave out keep their names."""
+    config = model_config_pb2.ModelConfig(name=ensemble.name, platform="ensemble")
+    _add_tensors(config, ensemble.inputs, ensemble.outputs, settings)
+    for step in ensemble.steps:
+        entry = config.ensemble_scheduling.step.add(model_name=step.model.name, model_version=-1)
+        for tensor in step.model.inputs:
+            entry.input_map[tensor.name] = step.inputs.get(tensor.name, tensor.name)
+        for tensor in step.model.outputs:
+            entry.output_map[tensor.name] = step.outputs.get(tensor.name, tensor.name)
+    return config
+
+
+def _add_tensors(
+    config: model_config_pb2.ModelConfig,
+    inputs: tuple[Tensor, ...],
+    outputs: tuple[Tensor, ...],
+    settings: RepositorySettings,
+) -> None:
+    for tensor, entries in (
+        *((t, config.input) for t in inputs),
+        *((t, config.output) for t in outputs),
+    ):
+        kind = "STRING" if tensor.datatype == "BYTES" else tensor.datatype
+        data_type = model_config_pb2.DataType.Value(f"TYPE_{kind}")
+        entries.add(name=tensor.name, data_type=data_type, dims=tensor.dims(settings.axes))
+
+
+def configs(settings: RepositorySettings) -> Iterator[model_config_pb2.ModelConfig]:
+    """Every config of a repository with these settings."""
+    models: dict[str, Model] = {}
+    for ensemble in specs.ENSEMBLES:
+        yield ensemble_config(ensemble, settings)
+        models.update((model.name, model) for model in ensemble.models)
+    for model in models.values():
+        yield model_config(model, settings)
+
+
+def write_configs(repository: Path, settings: RepositorySettings) -> None:
+    """Write `repository.json`, every `config.pbtxt` and the Python steps' `model.py`.
+
+    Args:
+        repository: the folder; made if it is missing. Exported networks in it stay untouched.
+        settings: what the repository serves.
+    """
+    repository.mkdir(parents=True, exist_ok=True)
+    settings.save(repository)
+    for config in configs(settings):
+        version = repository / config.name / VERSION
+        version.mkdir(parents=True, exist_ok=True)
+        text = HEADER + text_format.MessageToString(config)
+        (repository / config.name / "config.pbtxt").write_text(text, encoding="utf-8")
+        if config.backend == "python":
+            source = STEP_SOURCE.format(name=config.name)
+            (version / "model.py").write_text(source, encoding="utf-8")
+        elif config.platform == "ensemble":
+            # Triton wants a version folder even where there is nothing to put in it, and git
+            # keeps no empty folder.
+            (version / ".gitkeep").touch()
+
+
+def drifted(repository: Path) -> list[str]:
+    """Names of the models whose committed config differs, as a message, from the generated one."""
+    wrong = []
+    for config in configs(RepositorySettings.load(repository)):
+        path = repository / config.name / "config.pbtxt"
+        committed = model_config_pb2.ModelConfig()
+        if path.exists():
+            text_format.Parse(path.read_text(encoding="utf-8"), committed)
+        if committed != config:
+            wrong.append(config.name)
+    return wrong
+
+
+def main() -> int:
+    """Command line of this module."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("repository", type=Path)
+    parser.add_argument("--check", action="store_true", help="say what has drifted, write nothing")
+    arguments = parser.parse_args()
+    if not arguments.check:
+        write_configs(arguments.repository, RepositorySettings.load(arguments.repository))
+        return 0
+    wrong = drifted(arguments.repository)
+    for name in wrong:
+        print(f"{arguments.repository / name / 'config.pbtxt'} has drifted: run `make configs`")
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
