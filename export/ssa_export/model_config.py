@@ -12,12 +12,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from google.protobuf import text_format
+from tritonclient.grpc import model_config_pb2
+
 from ssa_backend import specs
 from ssa_backend.settings import RepositorySettings, to_json
 from ssa_backend.specs import Ensemble, Model, Tensor
-from tritonclient.grpc import model_config_pb2
 
-HEADER = "# Generated from ssa_backend/specs.py and repository.json: change those, then `make configs`.\n"
+HEADER = """\
+# Generated from ssa_backend/specs.py and repository.json.
+# Change those, then run `make configs`.
+"""
 VERSION = "1"
 
 # The Python steps are classes of the installed package; Triton only needs to be pointed at them.
