@@ -23,8 +23,8 @@ _SIXTEEN_BIT_MODES = ("I;16", "I;16L", "I;16B", "I;16N", "I")
 def decode_image(data: bytes, limits: ImageSettings, sam: SamSettings) -> npt.NDArray[np.uint8]:
     """Decode one image file to RGB, upright by its EXIF orientation.
 
-    Grayscale, palette, CMYK and 16-bit images are converted; transparency is laid over black, as
-    OpenCV's and segment-anything's loaders drop it.
+    Grayscale, palette, CMYK and 16-bit images are converted; transparency is dropped, as OpenCV
+    drops it.
 
     Returns:
         [H, W, 3] uint8.
@@ -88,9 +88,10 @@ def _check_size(size_wh: tuple[int, int], limits: ImageSettings, sam: SamSetting
         raise InvalidInputError(f"{found}; each side must have at least {limits.min_side}.")
     if width * height > limits.max_pixels:
         raise InvalidInputError(f"{found}; at most {limits.max_pixels} in all are accepted.")
-    if min(resized_hw((height, width), sam.image_size)) < 1:
+    longest_ratio = 2 * sam.image_size  # beyond it the short side rounds to nothing
+    if max(size_wh) > longest_ratio * min(size_wh):
         raise InvalidInputError(
-            f"{found}; its sides may differ by a factor of at most {2 * sam.image_size - 1}."
+            f"{found}; one side may be at most {longest_ratio} times as long as the other."
         )
 
 
@@ -108,10 +109,10 @@ def _to_rgb(image: Image.Image) -> Image.Image:
 def resized_hw(size_hw: tuple[int, int], longest_side: int) -> tuple[int, int]:
     """Height and width once the longer side is `longest_side` pixels.
 
-    As segment-anything's `ResizeLongestSide.get_preprocess_shape` rounds it.
+    As segment-anything's `ResizeLongestSide.get_preprocess_shape` rounds it, at least 1.
     """
     scale = longest_side / max(size_hw)
-    return int(size_hw[0] * scale + 0.5), int(size_hw[1] * scale + 0.5)
+    return max(int(size_hw[0] * scale + 0.5), 1), max(int(size_hw[1] * scale + 0.5), 1)
 
 
 def sam_pixel_values(rgb: npt.NDArray[np.uint8], sam: SamSettings) -> npt.NDArray[np.float32]:
@@ -125,7 +126,7 @@ def sam_pixel_values(rgb: npt.NDArray[np.uint8], sam: SamSettings) -> npt.NDArra
     Returns:
         [1, 3, S, S] float32, S being `sam.image_size`.
     """
-    height, width = resized_hw(rgb.shape[:2], sam.image_size)
+    height, width = resized_hw((rgb.shape[0], rgb.shape[1]), sam.image_size)
     pixels = np.zeros((1, 3, sam.image_size, sam.image_size), np.float32)
     pixels[0, :, :height, :width] = _normalised(rgb, (height, width), sam.mean, sam.std)
     return pixels

@@ -1,0 +1,133 @@
+"""Masks as runs: between a boolean window, runs of foreground pixels, and COCO's compressed RLE.
+
+COCO counts pixels column by column; a flat index here is `x * H + y`. pycocotools writes and reads
+whole canvases; these functions work on the window a mask occupies and on runs, so that their cost
+follows the mask's size and not the image's.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from pycocotools import mask as coco_mask
+
+from ssa_backend.errors import InvalidInputError
+
+IntArray = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Runs:
+    """The foreground of one mask.
+
+    `starts` and `lengths` are int64 [R]: column-major flat indices, ascending, not overlapping.
+    """
+
+    starts: IntArray
+    lengths: IntArray
+
+    @property
+    def area(self) -> int:
+        """Number of foreground pixels."""
+        return int(self.lengths.sum())
+
+    def pixels(self) -> IntArray:
+        """Every foreground pixel's column-major flat index, int64 [area], ascending."""
+        ends = np.cumsum(self.lengths)
+        offsets: IntArray = np.repeat(self.starts - (ends - self.lengths), self.lengths)
+        return offsets + np.arange(offsets.size, dtype=np.int64)
+
+
+def runs_of_window(window: npt.NDArray[np.bool_], x0: int, y0: int, height: int) -> Runs:
+    """The runs of a mask that is `window` with its upper left pixel at (x0, y0), nothing elsewhere.
+
+    Args:
+        window: [h, w] bool.
+        x0: column of the window in the image.
+        y0: row of the window in the image.
+        height: of the image, pixels.
+    """
+    rows, columns = window.shape
+    # One empty row above and below each column, so that every run starts and ends within it.
+    framed = np.zeros((columns, rows + 2), np.int8)
+    framed[:, 1:-1] = window.T
+    edges = np.diff(framed, axis=1)
+    column, row = np.nonzero(edges == 1)
+    starts = (x0 + column) * height + (y0 + row)
+    column, row = np.nonzero(edges == -1)
+    ends = (x0 + column) * height + (y0 + row)
+    # A run that reaches the image's last row goes on in the first row of the next column.
+    joined = np.flatnonzero(starts[1:] == ends[:-1])
+    starts, ends = np.delete(starts, joined + 1), np.delete(ends, joined)
+    return Runs(starts, ends - starts)
+
+
+def encode(runs: Runs, size_hw: tuple[int, int]) -> bytes:
+    """COCO's compressed RLE counts of a mask of `size_hw` (height, width) pixels."""
+    height, width = size_hw
+    edges = np.stack([runs.starts, runs.starts + runs.lengths], axis=1).ravel()
+    edges = np.concatenate([[0], edges, [height * width]])
+    counts = np.diff(edges)
+    if runs.area and edges[-2] == edges[-1]:
+        counts = counts[:-1]
+    coco = coco_mask.frPyObjects({"size": [height, width], "counts": counts.tolist()}, *size_hw)
+    return bytes(coco["counts"])
+
+
+def decode(counts: bytes, size_hw: tuple[int, int]) -> Runs:
+    """The inverse of `encode`, after pycocotools' `rleFrString`.
+
+    Each count is written in groups of 5 bits, lowest first, a sixth bit saying that more follow and
+    the highest bit of the last group being the sign; from the fourth count on, what is written is
+    the difference from the count two before.
+
+    Raises:
+        InvalidInputError: `counts` is no such text, or its counts are not those of a mask of
+            `size_hw` pixels.
+    """
+    height, width = size_hw
+    groups = np.frombuffer(counts, np.uint8).astype(np.int64) - 48
+    if groups.size and (groups.min() < 0 or groups.max() > 63):
+        raise InvalidInputError(f"RLE counts {counts[:32]!r} hold characters of no COCO RLE.")
+    last = (groups & 0x20) == 0
+    if groups.size and not last[-1]:
+        raise InvalidInputError(f"RLE counts {counts[:32]!r} end within a number.")
+    values = _join_groups(groups, last)
+    lengths = _undo_differences(values)
+    if (lengths < 0).any() or lengths.sum() != height * width:
+        raise InvalidInputError(
+            f"RLE counts describe {int(lengths.sum())} pixels; "
+            f"expected {height * width}, for a mask of {width}x{height}."
+        )
+    ends = np.cumsum(lengths)
+    foreground = slice(1, None, 2)
+    runs = Runs((ends - lengths)[foreground], lengths[foreground])
+    if (runs.lengths == 0).any():
+        filled = runs.lengths > 0
+        runs = Runs(runs.starts[filled], runs.lengths[filled])
+    return runs
+
+
+def _join_groups(groups: IntArray, last: npt.NDArray[np.bool_]) -> IntArray:
+    """The signed numbers that 5-bit groups spell; `last` marks the last group of each."""
+    if not groups.size:
+        return np.zeros(0, np.int64)
+    first = np.flatnonzero(np.r_[True, last[:-1]])
+    number = np.cumsum(np.r_[False, last[:-1]])
+    place = np.arange(groups.size) - first[number]
+    if place.max() > 11:
+        raise InvalidInputError("RLE counts hold a number of more than 60 bits.")
+    values = np.add.reduceat((groups & 0x1F) << (5 * place), first)
+    negative = groups[last] & 0x10 != 0
+    bits = 5 * (place[last] + 1)
+    return np.where(negative, values - (np.int64(1) << bits), values)
+
+
+def _undo_differences(values: IntArray) -> IntArray:
+    """Counts from differences: `counts[i] = values[i] + counts[i - 2]` for i > 2."""
+    counts = values.copy()
+    for offset in (1, 2):
+        counts[offset::2] = np.cumsum(values[offset::2])
+    return counts
