@@ -1,0 +1,1 @@
+"""How streets are laid out: what stands where, and in which order it is painted."""
