@@ -115,6 +115,10 @@ IMAGE = Tensor("IMAGE", "BYTES", (1,), "one encoded image: JPEG, PNG, WebP, BMP 
 RGB = Tensor("rgb", "UINT8", ("height", "width", 3), "the decoded image")
 PIXEL_VALUES = Tensor("pixel_values", "FP32", (3, "sam_size", "sam_size"))
 IMAGE_EMBEDDINGS = Tensor("image_embeddings", "FP32", ("embed_dim", "embed_size", "embed_size"))
+POINT_COORDS = Tensor("point_coords", "FP32", ("prompts", "points", 2), "x, y in encoder pixels")
+POINT_LABELS = Tensor("point_labels", "INT64", ("prompts", "points"), "1 on the object, 0 off it")
+LOW_RES_MASKS = Tensor("low_res_masks", "FP32", ("prompts", 3, "mask_size", "mask_size"), "logits")
+IOU_PREDICTIONS = Tensor("iou_predictions", "FP32", ("prompts", 3))
 SEGMENTER_PIXEL_VALUES = Tensor(
     "pixel_values", "FP32", (3, "segmenter_height", "segmenter_width"), "resized and normalised"
 )
@@ -168,13 +172,10 @@ SAM_MASK_DECODER = Model(
     "onnxruntime",
     inputs=(
         Tensor("image_embeddings", "FP32", (1, *IMAGE_EMBEDDINGS.shape)),
-        Tensor("point_coords", "FP32", ("prompts", "points", 2), "x, y in the encoder's pixels"),
-        Tensor("point_labels", "INT64", ("prompts", "points"), "1 on the object, 0 off it"),
+        POINT_COORDS,
+        POINT_LABELS,
     ),
-    outputs=(
-        Tensor("low_res_masks", "FP32", ("prompts", 3, "mask_size", "mask_size"), "logits"),
-        Tensor("iou_predictions", "FP32", ("prompts", 3)),
-    ),
+    outputs=(LOW_RES_MASKS, IOU_PREDICTIONS),
     atol=1e-3,
 )
 
@@ -190,8 +191,8 @@ SEMANTIC_SEGMENTER = Model(
 # --- Python steps ----------------------------------------------------------------------------
 
 # Between steps every tensor carries its batch axis: networks batch, steps see one image.
-_SAM_PIXELS = Tensor("sam_pixel_values", "FP32", (1, *PIXEL_VALUES.shape))
-_SEGMENTER_PIXELS = Tensor("segmenter_pixel_values", "FP32", (1, *SEGMENTER_PIXEL_VALUES.shape))
+SAM_PIXELS = Tensor("sam_pixel_values", "FP32", (1, *PIXEL_VALUES.shape))
+SEGMENTER_PIXELS = Tensor("segmenter_pixel_values", "FP32", (1, *SEGMENTER_PIXEL_VALUES.shape))
 _EMBEDDINGS = Tensor("image_embeddings", "FP32", (1, *IMAGE_EMBEDDINGS.shape))
 _LOGITS = Tensor("logits", "FP32", (1, *LOGITS.shape))
 
@@ -199,7 +200,7 @@ PREPROCESS = Model(
     "preprocess",
     "python",
     inputs=(IMAGE,),
-    outputs=(RGB, _SAM_PIXELS, _SEGMENTER_PIXELS),
+    outputs=(RGB, SAM_PIXELS, SEGMENTER_PIXELS),
     settings=("images", "sam", "segmenter", "masks"),
 )
 
@@ -228,8 +229,8 @@ SSA = Ensemble(
     outputs=(*MASK_OUTPUTS, *LABEL_OUTPUTS),
     steps=(
         Step(PREPROCESS),
-        Step(SAM_IMAGE_ENCODER, inputs={PIXEL_VALUES.name: _SAM_PIXELS.name}),
-        Step(SEMANTIC_SEGMENTER, inputs={SEGMENTER_PIXEL_VALUES.name: _SEGMENTER_PIXELS.name}),
+        Step(SAM_IMAGE_ENCODER, inputs={PIXEL_VALUES.name: SAM_PIXELS.name}),
+        Step(SEMANTIC_SEGMENTER, inputs={SEGMENTER_PIXEL_VALUES.name: SEGMENTER_PIXELS.name}),
         Step(MASK_GENERATION),
         Step(SEMANTIC_VOTING),
     ),

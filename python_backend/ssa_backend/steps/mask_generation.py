@@ -1,0 +1,62 @@
+"""The mask branch: an image and its embedding to masks, calling SAM's networks as needed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ssa_backend import specs
+from ssa_backend.mask_generation import FloatArray, MaskGenerator
+from ssa_backend.settings import MaskSettings, SamSettings
+from ssa_backend.triton import Arrays, Step, call_model
+
+
+class TritonPythonModel(Step):
+    """See `ssa_backend.mask_generation`."""
+
+    spec = specs.MASK_GENERATION
+
+    def setup(self) -> None:
+        """Read the preset's settings and hand the networks to the generator."""
+        self.defaults = self.settings("masks", MaskSettings)
+        sam = self.settings("sam", SamSettings)
+        self.generator = MaskGenerator(sam, encode, decode, threads=os.cpu_count() or 1)
+
+    def run(self, inputs: Arrays, parameters: Mapping[str, Any]) -> Arrays:
+        """Generate the masks of one image."""
+        rgb = inputs[specs.RGB.name]
+        embedding = inputs[specs.IMAGE_EMBEDDINGS.name]
+        masks = self.generator.generate(rgb, embedding, self.defaults.updated(parameters))
+        return {
+            specs.SEGMENTATION.name: np.array(masks.segmentation, object),
+            specs.SIZE.name: np.array(rgb.shape[:2]),
+            specs.BBOX.name: masks.bbox_xywh,
+            specs.AREA.name: masks.area,
+            specs.PREDICTED_IOU.name: masks.predicted_iou,
+            specs.STABILITY_SCORE.name: masks.stability_score,
+            specs.PROMPT_COORDS.name: masks.points,
+            specs.CROP_BOX.name: masks.crop_xywh,
+        }
+
+
+def encode(pixels: FloatArray) -> FloatArray:
+    """Run SAM's image encoder; [1, 3, S, S] to [1, C, G, G]."""
+    outputs = call_model(specs.SAM_IMAGE_ENCODER, {specs.PIXEL_VALUES.name: pixels})
+    return outputs[specs.IMAGE_EMBEDDINGS.name]
+
+
+def decode(
+    embedding: FloatArray, points: FloatArray, labels: npt.NDArray[np.int64]
+) -> tuple[FloatArray, FloatArray]:
+    """Run SAM's mask decoder; see `ssa_backend.mask_generation.Decode`."""
+    inputs: Arrays = {
+        specs.IMAGE_EMBEDDINGS.name: embedding,
+        specs.POINT_COORDS.name: points,
+        specs.POINT_LABELS.name: labels,
+    }
+    outputs = call_model(specs.SAM_MASK_DECODER, inputs)
+    return outputs[specs.LOW_RES_MASKS.name], outputs[specs.IOU_PREDICTIONS.name]

@@ -1,0 +1,123 @@
+"""Between Triton's Python API and plain functions over arrays.
+
+The only module of the steps that imports `triton_python_backend_utils`, which exists inside a
+Triton server alone.
+"""
+
+from __future__ import annotations
+
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+import triton_python_backend_utils as pb_utils
+
+from ssa_backend.errors import InvalidInputError
+from ssa_backend.settings import S, from_json
+from ssa_backend.specs import Model, Tensor
+
+Arrays = dict[str, npt.NDArray[Any]]
+
+
+class ModelCallError(RuntimeError):
+    """A model that a step called answered with an error."""
+
+
+class Step(ABC):
+    """A Python step of an ensemble: subclasses name their `spec` and write `setup` and `run`.
+
+    Errors are handled here, once: what the user did wrong is INVALID_ARGUMENT with the sentence of
+    the `InvalidInputError`; anything else is INTERNAL, its traceback goes to the server's log, and
+    other requests of the batch are answered as if nothing had happened.
+    """
+
+    spec: ClassVar[Model]
+
+    def initialize(self, args: Mapping[str, str]) -> None:
+        """Called by Triton once, before the first request."""
+        self._parameters = json.loads(args["model_config"])["parameters"]
+        self.setup()
+
+    def settings(self, group: str, kind: type[S]) -> S:
+        """A part of the repository's settings, from the model's config."""
+        return from_json(kind, self._parameters[group]["string_value"])
+
+    @abstractmethod
+    def setup(self) -> None:
+        """Prepare what requests share."""
+
+    @abstractmethod
+    def run(self, inputs: Arrays, parameters: Mapping[str, Any]) -> Arrays:
+        """Answer one request: arrays by tensor name in, arrays by tensor name out."""
+
+    def execute(self, requests: list[Any]) -> list[Any]:
+        """Called by Triton with a list of requests; answers each of them."""
+        return [self._respond(request) for request in requests]
+
+    def _respond(self, request: Any) -> Any:
+        name = self.spec.name
+        try:
+            inputs = {t.name: _to_array(_input(request, t)) for t in self.spec.inputs}
+            parameters = json.loads(request.parameters() or "{}")
+            outputs = self.run(inputs, parameters)
+            return pb_utils.InferenceResponse([_to_tensor(t, outputs) for t in self.spec.outputs])
+        except InvalidInputError as error:
+            return _error(f"{name}: {error}", pb_utils.TritonError.INVALID_ARG)
+        except ModelCallError as error:
+            return _error(f"{name}: {error}", pb_utils.TritonError.UNAVAILABLE)
+        except Exception as error:
+            pb_utils.Logger.log_error(f"{name} failed", error)
+            return _error(f"{name} failed: {type(error).__name__}: {error}")
+
+
+def call_model(model: Model, inputs: Arrays) -> Arrays:
+    """Run another model of the server (BLS) on arrays in host memory.
+
+    Args:
+        model: whom to call.
+        inputs: an array for each of its inputs, by name.
+
+    Returns:
+        An array for each of its outputs, by name.
+
+    Raises:
+        ModelCallError: the model answered with an error.
+    """
+    response = pb_utils.InferenceRequest(
+        model_name=model.name,
+        requested_output_names=[tensor.name for tensor in model.outputs],
+        inputs=[_to_tensor(tensor, inputs) for tensor in model.inputs],
+        preferred_memory=pb_utils.PreferredMemory(pb_utils.TRITONSERVER_MEMORY_CPU),
+    ).exec()
+    if response.has_error():
+        raise ModelCallError(f"{model.name}: {response.error().message()}")
+    return {
+        tensor.name: pb_utils.get_output_tensor_by_name(response, tensor.name).as_numpy()
+        for tensor in model.outputs
+    }
+
+
+def _input(request: Any, tensor: Tensor) -> Any:
+    return pb_utils.get_input_tensor_by_name(request, tensor.name)
+
+
+def _to_array(tensor: Any) -> Any:
+    """A NumPy array, or a CuPy array where the tensor lies in GPU memory."""
+    if tensor.is_cpu():
+        return tensor.as_numpy()
+    import cupy
+
+    return cupy.from_dlpack(tensor)
+
+
+def _to_tensor(tensor: Tensor, arrays: Arrays) -> Any:
+    array = np.ascontiguousarray(arrays[tensor.name], tensor.numpy_dtype)
+    return pb_utils.Tensor(tensor.name, array)
+
+
+def _error(message: str, code: Any = None) -> Any:
+    error = pb_utils.TritonError(message) if code is None else pb_utils.TritonError(message, code)
+    return pb_utils.InferenceResponse(error=error)
