@@ -1,0 +1,94 @@
+"""Triton's log: kept whole in a file, and shown as lines that a person can read."""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+Level = Literal["info", "warning", "error"]
+
+_LEVELS: dict[str, Level] = {"I": "info", "W": "warning", "E": "error", "F": "error"}
+
+# I1122 16:13:28.362010 6321 model_lifecycle.cc:472] "loading: a:1"
+_LINE = re.compile(r"([IWEF])\d{4} (\d\d:\d\d:\d\d)\.\d+ \d+ [\w.]+:\d+\] ?(.*)")
+
+# Said at every start on a machine without CUDA, where all of it is as it should be.
+_NOISE = re.compile(
+    "CUDA driver version is insufficient|CudaDriverHelper|CUDA memory pool disabled"
+    "|pinned memory pool|NVML|DCGM|libcuda|CUDA-capable device"
+)
+# The server's own housekeeping, of use to nobody who reads along.
+_HOUSEKEEPING = re.compile(
+    "^loading: |^TRITONBACKEND_|^Collecting CPU metrics|^Timeout \\d+: Found"
+    "|^Waiting for in-flight|^All models are stopped"
+)
+_TAIL_LINES = 40
+
+
+@dataclass(frozen=True)
+class LogLine:
+    """One message of the server; `time` is HH:MM:SS, empty where a stub printed the text."""
+
+    level: Level
+    time: str
+    message: str
+
+
+def parse(line: str) -> LogLine | None:
+    """What a line of Triton's log says; None for tables, noise and housekeeping."""
+    match = _LINE.match(line)
+    if match is None:
+        # Text without Triton's prefix: a model's print, or a row of a table.
+        text = line.strip()
+        shown = bool(text) and text[0] not in "+|" and not _NOISE.search(text)
+        return LogLine("info", "", text) if shown else None
+    letter, time, quoted = match.groups()
+    message = quoted.strip().removeprefix('"').removesuffix('"').replace("\\n", "\n").strip()
+    if not message or _NOISE.search(message) or _HOUSEKEEPING.search(message):
+        return None
+    return LogLine(_LEVELS[letter], time, message)
+
+
+class ServerLog:
+    """Writes every line to the file `path` and hands the readable ones to `on_line`."""
+
+    def __init__(self, path: Path, on_line: Callable[[LogLine], None] | None = None) -> None:
+        self.path = path
+        self._file = path.open("a", encoding="utf-8", buffering=1)
+        self._on_line = on_line
+        self._tail: deque[LogLine] = deque(maxlen=_TAIL_LINES)
+        self._lock = threading.Lock()
+
+    def write(self, line: str) -> None:
+        """Take one line, without its newline; called from the thread that reads the server."""
+        with self._lock:
+            self._file.write(line + "\n")
+            parsed = parse(line)
+            if parsed is None:
+                return
+            self._tail.append(parsed)
+        if self._on_line is not None:
+            self._on_line(parsed)
+
+    def tail(self) -> str:
+        """The last readable lines, the errors alone if there are any."""
+        with self._lock:
+            lines = list(self._tail)
+        errors = [line for line in lines if line.level == "error"]
+        return "\n".join(line.message for line in errors or lines)
+
+    def warn(self, message: str) -> None:
+        """Add a line of our own."""
+        self.write(f'W{time.strftime("%m%d %H:%M:%S")}.0 0 supervisor:0] "{message}"')
+
+    def __enter__(self) -> ServerLog:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
