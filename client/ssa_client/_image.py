@@ -1,0 +1,72 @@
+"""From whatever the caller has to the bytes of one encoded image."""
+
+from __future__ import annotations
+
+import io
+import os
+from pathlib import Path
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from ssa_client.exceptions import ImageReadError, InvalidRequestError
+
+ImageSource: TypeAlias = "str | os.PathLike[str] | bytes | Image.Image | npt.NDArray[np.uint8]"
+
+# What PNG stores without loss; the server turns each of these into RGB.
+_PNG_MODES = {"1", "L", "LA", "P", "RGB", "RGBA", "I", "I;16"}
+
+
+def encode_image(image: ImageSource) -> bytes:
+    """The bytes to send for `image`.
+
+    Files and bytes go as they are, so that no pixel changes on the way and the server turns a photo
+    upright by its EXIF orientation. PIL images and arrays become PNG, pixel by pixel as they stand.
+
+    Args:
+        image: a path, an encoded image, a PIL image, or uint8 [H, W, 3] RGB or [H, W] gray.
+
+    Raises:
+        ImageReadError: the file is missing or cannot be read.
+        InvalidRequestError: an array of another dtype or shape, or another type altogether.
+    """
+    if isinstance(image, bytes):
+        return image
+    if isinstance(image, str | os.PathLike):
+        return _read(Path(image))
+    if isinstance(image, Image.Image):
+        return _png(image)
+    if isinstance(image, np.ndarray):
+        return _png(_from_array(image))
+    raise InvalidRequestError(
+        f"image is a {type(image).__name__}; expected a path, bytes, a PIL image or a uint8 array."
+    )
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise ImageReadError(f"cannot read image {str(path)!r}: {reason}.") from error
+
+
+def _from_array(array: npt.NDArray[np.generic]) -> Image.Image:
+    is_image = array.ndim == 2 or (array.ndim == 3 and array.shape[2] == 3)
+    if array.dtype != np.uint8 or not is_image or array.size == 0:
+        raise InvalidRequestError(
+            f"image is an array of {array.dtype} {list(array.shape)}; "
+            "expected uint8 [H, W, 3] (RGB) or [H, W]."
+        )
+    return Image.fromarray(array)
+
+
+def _png(image: Image.Image) -> bytes:
+    if image.mode not in _PNG_MODES:
+        image = image.convert("RGB")
+    buffer = io.BytesIO()
+    # The lowest compression: on a local network the time to compress costs more than the bytes.
+    image.save(buffer, "PNG", compress_level=1)
+    return buffer.getvalue()

@@ -1,0 +1,85 @@
+"""From what stands on the command line to the images to work on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import typer
+
+IMAGE_SUFFIXES = {".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
+# Keywords of `SsaClient.segment` that are not settings of mask generation.
+_ARGUMENTS = {"image", "branch", "timeout_s"}
+
+
+@dataclass(frozen=True)
+class ImageFile:
+    """An image, and the name that its output files start with."""
+
+    path: Path
+    name: str
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Something that was asked for and not done."""
+
+    path: Path
+    reason: str
+
+
+def find_images(paths: Iterable[Path]) -> tuple[list[ImageFile], list[Failure]]:
+    """The files among `paths` and the images directly in its folders, each once.
+
+    Two images whose outputs would have the same name are not both taken: the later one fails.
+    """
+    images: list[ImageFile] = []
+    failures: list[Failure] = []
+    owners: dict[str, Path] = {}
+    for path in paths:
+        found = list(_images_in(path))
+        if not found:
+            failures.append(Failure(path, "the folder has no images."))
+        for file in found:
+            owner = owners.setdefault(file.stem, file)
+            if owner is file:
+                images.append(ImageFile(file, file.stem))
+            elif not _same_file(owner, file):
+                reason = f"its output would overwrite that of {owner}; give it another --out."
+                failures.append(Failure(file, reason))
+    return images, failures
+
+
+def _images_in(path: Path) -> Iterator[Path]:
+    if not path.is_dir():
+        yield path
+        return
+    for file in sorted(path.iterdir()):
+        # Pictures that an earlier run drew are no input, where --out is the images' own folder.
+        is_image = file.suffix.lower() in IMAGE_SUFFIXES and not file.stem.endswith("_semantic")
+        if is_image and file.is_file():
+            yield file
+
+
+def _same_file(one: Path, other: Path) -> bool:
+    return one.resolve() == other.resolve()
+
+
+def parse_settings(texts: Iterable[str]) -> dict[str, str]:
+    """`name=value` texts as a mapping; the server checks names and values.
+
+    Raises:
+        typer.BadParameter: a text is not of that form, or a name comes twice.
+    """
+    settings: dict[str, str] = {}
+    for text in texts:
+        name, equals, value = (part.strip() for part in text.partition("="))
+        if not (name.isidentifier() and equals and value):
+            raise typer.BadParameter(f"{text!r} is not NAME=VALUE.", param_hint="--set")
+        if name in _ARGUMENTS:
+            raise typer.BadParameter(f"{name!r} is no mask setting.", param_hint="--set")
+        if name in settings:
+            raise typer.BadParameter(f"{name!r} is set twice.", param_hint="--set")
+        settings[name] = value
+    return settings
