@@ -1,0 +1,73 @@
+"""`ssa export`: checkpoints to a model repository that Triton serves."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from ssa_client.cli.extras import require
+
+
+def export(
+    model_repository: Annotated[
+        Path,
+        typer.Option(help="Folder to write; an exported repository in its place is replaced."),
+    ],
+    preset: Annotated[
+        str,
+        typer.Option(
+            help="Checkpoints and mask settings by name: mini, ade20k-b0, -b2, -b5, "
+            "cityscapes-b0, -b2, -b5."
+        ),
+    ] = "mini",
+    sam: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SOURCE",
+            help="SAM in place of the preset's: a Hub id, a transformers folder or Meta's .pth.",
+        ),
+    ] = None,
+    segmenter: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SOURCE",
+            help="Segmenter in place of the preset's: a Hub id or a folder that transformers' "
+            "AutoModelForSemanticSegmentation loads. Its classes come from its config.",
+        ),
+    ] = None,
+) -> None:
+    """Turn checkpoints into a model repository, each model checked against its source.
+
+    Nothing is written unless every exported model computes what its checkpoint computes.
+
+        ssa export --preset ade20k-b0 --model-repository repository
+
+        ssa export --segmenter my-segformer/ --sam sam_vit_b.pth --model-repository repository
+    """
+    with require("export"):
+        from transformers.utils import logging
+
+        from ssa_export.errors import ExportError
+        from ssa_export.presets import find_preset
+        from ssa_export.repository import export_repository
+    logging.disable_progress_bar()  # this command shows its own progress
+    logging.set_verbosity_error()
+    console = Console(stderr=True)
+    try:
+        chosen = find_preset(preset)
+        chosen = replace(chosen, sam=sam or chosen.sam, segmenter=segmenter or chosen.segmenter)
+        with console.status("starting") as status:
+
+            def report(message: str) -> None:
+                console.print(f"[green]•[/] {escape(message)}", highlight=False)
+                status.update(escape(message))
+
+            export_repository(chosen, model_repository, report)
+    except ExportError as error:
+        console.print(f"[red]ssa export:[/] {escape(str(error))}", highlight=False, soft_wrap=True)
+        raise typer.Exit(1) from error

@@ -1,0 +1,31 @@
+"""How an image processor scales pixels, on the scale that the service uses."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+Channels = tuple[float, ...]
+
+
+def normalisation(processor: Mapping[str, Any]) -> tuple[Channels, Channels]:
+    """Mean and standard deviation of RGB on the scale 0..255.
+
+    transformers multiplies pixels by `rescale_factor` first and then normalises, each of them
+    optional; `(pixel - mean) / std` with what this returns is both in one.
+
+    Args:
+        processor: the content of a `preprocessor_config.json`.
+    """
+    scale = (
+        float(processor.get("rescale_factor", 1 / 255)) if processor.get("do_rescale", True) else 1
+    )
+    mean, std = (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)
+    # Some processors (MobileViT's) have no normalisation, and no word on it either.
+    if processor.get("do_normalize", "image_mean" in processor):
+        mean, std = tuple(processor["image_mean"]), tuple(processor["image_std"])
+    # Rounded to what single precision holds, so that 0.485 * 255 is written as 123.675.
+    return (
+        tuple(round(value / scale, 4) for value in mean),
+        tuple(round(value / scale, 4) for value in std),
+    )
