@@ -1,0 +1,67 @@
+# Everything a newcomer needs: `make demo` shows it, `make test` proves it.
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+SOURCES := python_backend export client tests benchmarks
+
+.DEFAULT_GOAL := help
+.PHONY: help demo serve test test-full check configs format perf clean
+
+help:  ## Show this list.
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
+
+demo: .venv/.demo  ## Segment and name everything in a picture on a real Triton server.
+	$(BIN)/python -m ssa_client.demo --out output/demo
+
+serve: .venv/.demo  ## Start the embedded Triton server on loopback.
+	$(BIN)/ssa serve
+
+test: .venv/.dev  ## Run the tests (minutes).
+	$(BIN)/python -m pytest -m "not full"
+
+test-full: .venv/.dev  ## Run every test, the long ones too.
+	$(BIN)/python -m pytest
+
+check: .venv/.dev  ## Lint, format, types, and drift of the generated configs.
+	$(BIN)/ruff check $(SOURCES)
+	$(BIN)/ruff format --check $(SOURCES)
+	$(BIN)/mypy
+	$(BIN)/python -m ssa_export.model_config model_repository --check
+
+configs: .venv/.dev  ## Write model_repository's configs anew from the specs.
+	$(BIN)/python -m ssa_export.model_config model_repository
+
+format: .venv/.dev  ## Format and mend what can be mended.
+	$(BIN)/ruff check --fix $(SOURCES)
+	$(BIN)/ruff format $(SOURCES)
+
+perf: .venv/.demo .venv-perf/.installed  ## Measure the ensemble with perf_analyzer and a real JPEG.
+	$(BIN)/python benchmarks/perf_analyzer.py --environment .venv-perf
+
+clean:  ## Remove what the other targets made.
+	rm -rf .venv .venv-perf build output
+
+# Marker files remember what is installed, so that a second run starts at once.
+.venv/.base:
+	@echo "Setting up .venv ..."
+	$(PYTHON) -m venv .venv
+	$(PIP) install --upgrade pip
+	@touch $@
+
+.venv/.demo: .venv/.base pyproject.toml constraints.txt
+	@echo "Installing the client and the embedded server (about 300 MB; no torch) ..."
+	$(PIP) install --constraint constraints.txt --editable ".[server,draw]"
+	@touch $@
+
+.venv/.dev: .venv/.base pyproject.toml constraints.txt
+	@echo "Installing what development needs, torch and transformers among it ..."
+	$(PIP) install --constraint constraints.txt --editable ".[dev]"
+	@touch $@ .venv/.demo
+
+# perf_analyzer ships in an older client wheel and wants an environment of its own.
+.venv-perf/.installed:
+	@echo "Setting up perf_analyzer ..."
+	$(PYTHON) -m venv .venv-perf
+	.venv-perf/bin/python -m pip --disable-pip-version-check --quiet install \
+		"tritonclient==2.50.0" nvidia-cuda-runtime-cu12
+	@touch $@
