@@ -29,6 +29,7 @@ class Canvas:
         self.class_ids: list[int] = []
 
     def new_instance(self, class_id: int) -> int:
+        """Register an instance of a Cityscapes class, with nothing painted yet; returns its id."""
         self.class_ids.append(class_id)
         return len(self.class_ids) - 1
 
@@ -53,7 +54,9 @@ class Canvas:
         samples = Image.new("L", ((right - left) * _SAMPLES, (bottom - top) * _SAMPLES))
         draw = ImageDraw.Draw(samples)
         for polygon in polygons:
-            # Pillow's whole coordinates are sample centres, ours are sample corners.
+            # Pillow's whole coordinates are sample centres, ours are sample corners. It also fills
+            # every sample that the outline touches: shapes come out a fraction of a sample larger,
+            # in the picture and the labels alike.
             draw.polygon(
                 [((x - left) * _SAMPLES - 0.5, (y - top) * _SAMPLES - 0.5) for x, y in polygon],
                 fill=255,

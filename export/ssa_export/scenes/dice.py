@@ -19,6 +19,7 @@ class Dice:
         self._generator = np.random.Generator(np.random.PCG64(seed))
 
     def between(self, low: float, high: float) -> float:
+        """A number from `low` up to, not including, `high`."""
         return low + (high - low) * float(self._generator.random())
 
     def whole(self, low: int, high: int) -> int:
@@ -26,9 +27,11 @@ class Dice:
         return low + int(self._generator.random() * (high - low + 1))
 
     def chance(self, probability: float) -> bool:
+        """True with that probability."""
         return float(self._generator.random()) < probability
 
     def pick(self, options: Sequence[T]) -> T:
+        """One of the options, all equally likely."""
         return options[self.whole(0, len(options) - 1)]
 
     def weighted(self, weights: dict[str, float]) -> str:

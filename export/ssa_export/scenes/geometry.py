@@ -30,11 +30,9 @@ class Camera:
     size_hw: tuple[int, int]
 
     def project(self, x: float, y: float, z: float) -> Point:
+        """Where in the picture that point of the world is, in pixels."""
         scale = self.focal_px / max(z, _NEAREST_M)
         return self.centre_x + scale * x, self.horizon_y + scale * (self.height_m - y)
-
-    def px_per_m(self, z: float) -> float:
-        return self.focal_px / max(z, _NEAREST_M)
 
     @property
     def nearest_ground_m(self) -> float:
@@ -42,6 +40,7 @@ class Camera:
         return 0.9 * self.focal_px * self.height_m / (self.size_hw[0] - self.horizon_y)
 
     def ground(self, corners_xz: Sequence[Point]) -> Polygon:
+        """A polygon that lies on the ground, in pixels."""
         return [self.project(x, 0.0, z) for x, z in corners_xz]
 
     def ground_coordinates(self, ys: Floats, xs: Floats) -> tuple[Floats, Floats]:
@@ -66,13 +65,16 @@ class Frame:
 
     @property
     def forward_xz(self) -> Point:
+        """World direction of u."""
         return math.sin(self.heading), math.cos(self.heading)
 
     @property
     def right_xz(self) -> Point:
+        """World direction of w."""
         return math.cos(self.heading), -math.sin(self.heading)
 
     def world(self, u: float, v: float, w: float = 0.0) -> tuple[float, float, float]:
+        """World (x, y, z) of a point of the frame."""
         forward, right = self.forward_xz, self.right_xz
         return (
             self.x + u * forward[0] + w * right[0],
@@ -86,12 +88,15 @@ class Frame:
         return Frame(self.camera, x, z, self.heading)
 
     def point(self, u: float, v: float, w: float = 0.0) -> Point:
+        """Where in the picture a point of the frame is, in pixels."""
         return self.camera.project(*self.world(u, v, w))
 
     def polygon(self, corners_uv: Sequence[Point], w: float = 0.0) -> Polygon:
+        """An upright polygon along the heading, in pixels."""
         return [self.point(u, v, w) for u, v in corners_uv]
 
     def rect(self, u0: float, v0: float, u1: float, v1: float, w: float = 0.0) -> Polygon:
+        """An upright rectangle along the heading, in pixels."""
         return self.polygon([(u0, v0), (u1, v0), (u1, v1), (u0, v1)], w)
 
     def across(self, w0: float, v0: float, w1: float, v1: float, u: float = 0.0) -> Polygon:
@@ -100,9 +105,11 @@ class Frame:
         return [self.point(u, v, w) for w, v in corners]
 
     def disc(self, u: float, v: float, radius: float, w: float = 0.0) -> Polygon:
+        """An upright disc along the heading, in pixels."""
         return self.polygon(ring((u, v), radius, 22), w)
 
     def stroke(self, start_uv: Point, end_uv: Point, width: float, w: float = 0.0) -> Polygon:
+        """A line `width` metres wide, in pixels."""
         return self.polygon(stroke(start_uv, end_uv, width), w)
 
     def coordinates(self, ys: Floats, xs: Floats) -> tuple[Floats, Floats]:

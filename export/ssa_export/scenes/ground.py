@@ -7,7 +7,7 @@ import numpy as np
 from ssa_export.scenes import classes
 from ssa_export.scenes.canvas import Pen
 from ssa_export.scenes.dice import RGB
-from ssa_export.scenes.geometry import Floats, Point
+from ssa_export.scenes.geometry import Floats, Polygon
 from ssa_export.scenes.stage import Stage
 from ssa_export.scenes.textures import slabs, times
 
@@ -53,21 +53,21 @@ def sky(stage: Stage, weather: Weather) -> None:
     pen.fill([whole], (1.0, 1.0, 1.0), texture=texture)
 
 
-def strip(stage: Stage, x0: float, x1: float, z0: float, z1: float) -> list[Point]:
+def strip(stage: Stage, x0: float, x1: float, z0: float, z1: float) -> Polygon:
     """A rectangle of ground as a polygon in pixels, cut off where the picture ends."""
     near = max(z0, stage.camera.nearest_ground_m)
     far = min(z1, _FAR_M)
     return stage.camera.ground([(x0, near), (x1, near), (x1, far), (x0, far)])
 
 
-def _ground_haze(stage: Stage, corners_xz: list[Point]) -> float:
+def _ground_pen(stage: Stage, class_id: int, z0: float) -> Pen:
     """Haze is one number per pen: take it where most of a ground strip's pixels are."""
-    return max(corners_xz[0][1], 6.0)
+    return stage.pen(class_id, max(z0, 6.0))
 
 
 def terrain(stage: Stage, x0: float, x1: float, z0: float, z1: float) -> None:
     """Grass."""
-    pen = stage.pen(classes.TERRAIN, _ground_haze(stage, [(x0, z0)]))
+    pen = _ground_pen(stage, classes.TERRAIN, z0)
     texture = stage.noise.mottled((1, 0.10), (3, 0.16), (40, 0.18))
     polygon = strip(stage, x0, x1, z0, z1)
     pen.fill([polygon], stage.dice.tint(_GRASSES, 0.04), texture=texture, level=0.95)
@@ -75,7 +75,7 @@ def terrain(stage: Stage, x0: float, x1: float, z0: float, z1: float) -> None:
 
 def sidewalk(stage: Stage, x0: float, x1: float, z0: float, z1: float) -> None:
     """Paving slabs between two kerbs."""
-    pen = stage.pen(classes.SIDEWALK, _ground_haze(stage, [(x0, z0)]))
+    pen = _ground_pen(stage, classes.SIDEWALK, z0)
     size = stage.dice.between(0.7, 1.3)
     mottle = stage.noise.mottled((1, 0.05), (10, 0.06), (40, 0.06))
     texture = times(mottle, slabs(stage.camera, size, 0.28))
@@ -89,7 +89,7 @@ def sidewalk(stage: Stage, x0: float, x1: float, z0: float, z1: float) -> None:
 
 def road(stage: Stage, x0: float, x1: float, z0: float, z1: float) -> Pen:
     """Asphalt; the pen that comes back paints markings on it."""
-    pen = stage.pen(classes.ROAD, _ground_haze(stage, [(x0, z0)]))
+    pen = _ground_pen(stage, classes.ROAD, z0)
     texture = stage.noise.mottled((1, 0.13), (3, 0.06), (40, 0.10))
     polygon = strip(stage, x0, x1, z0, z1)
     pen.fill([polygon], stage.dice.tint(_ASPHALTS, 0.02), texture=texture)
@@ -128,7 +128,7 @@ def lane_lines_across(stage: Stage, pen: Pen, z: float) -> None:
     pen.fill(dashes, _MARKING, opacity=0.9)
 
 
-def rails(stage: Stage, pen: Pen, polygons_xz: list[tuple[float, float, float, float]]) -> None:
-    """Tram rails as thin strips (x0, x1, z0, z1) of bright steel in the road."""
-    strips = [strip(stage, *polygon) for polygon in polygons_xz]
+def rails(stage: Stage, pen: Pen, extents: list[tuple[float, float, float, float]]) -> None:
+    """Tram rails: thin dark strips (x0, x1, z0, z1) in the road, in metres."""
+    strips = [strip(stage, *extent) for extent in extents]
     pen.fill(strips, (0.12, 0.12, 0.13))

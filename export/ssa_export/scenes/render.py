@@ -13,7 +13,11 @@ from ssa_export.scenes.weather import draw_weather, outline, photograph
 
 
 def render_scene(seed: int, size_hw: tuple[int, int] = (480, 640)) -> Scene:
-    """Draw the street scene of that seed, `size_hw` pixels high and wide."""
+    """Draw the street scene of that seed, `size_hw` pixels high and wide.
+
+    The same seed draws another street at another size: textures take as many random numbers as
+    they have cells.
+    """
     height, width = size_hw
     if height < 16 or width < 16:
         raise ValueError(f"size_hw must be at least (16, 16), got {size_hw}")

@@ -1,5 +1,6 @@
 """Buildings, and the walls and fences between them."""
 
+import math
 from dataclasses import dataclass
 
 from ssa_export.scenes import classes
@@ -58,7 +59,7 @@ def building(stage: Stage, frame: Frame, length: float, height: float, depth: fl
     roofed = height < 9.5 and dice.chance(0.7)
     ends = [u for u in (0.0, length) if _end_is_visible(frame, u, length)]
     for u in ends:
-        side = Frame(frame.camera, frame.at(u).x, frame.at(u).z, frame.heading + _QUARTER)
+        side = Frame(frame.camera, frame.at(u).x, frame.at(u).z, frame.heading + math.pi / 2)
         far = side if depth > 0 else side.at(depth)
         _face(stage, facade, far, abs(depth), height, windows=height > 6)
     if roofed:
@@ -68,9 +69,6 @@ def building(stage: Stage, frame: Frame, length: float, height: float, depth: fl
     if not roofed:
         cornice = frame.rect(-0.15, height - 0.45, length + 0.15, height + 0.1)
         facade.pen.fill([cornice], facade.trim, level=stage.level(frame) * 0.9)
-
-
-_QUARTER = 1.5707963267948966
 
 
 def _end_is_visible(frame: Frame, u: float, length: float) -> bool:

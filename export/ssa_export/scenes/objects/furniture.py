@@ -103,8 +103,8 @@ def _sign_face(pen: Pen, frame: Frame, kind: str, v: float, r: float) -> None:
     elif kind == "limit":
         pen.fill([frame.disc(0.0, v, r)], _RED)
         pen.fill([frame.disc(0.0, v, r * 0.75)], _WHITE)
-        digits = [frame.rect(s - 0.16 * r, v - 0.35 * r, s + 0.16 * r, v + 0.35 * r)
-                  for s in (-0.25 * r, 0.25 * r)]  # fmt: skip
+        lefts = (-0.41 * r, 0.09 * r)
+        digits = [frame.rect(u, v - 0.35 * r, u + 0.32 * r, v + 0.35 * r) for u in lefts]
         pen.fill(digits, _BLACK)
     elif kind == "duty":
         pen.fill([frame.disc(0.0, v, r)], _BLUE)

@@ -63,8 +63,8 @@ def tree(stage: Stage, frame: Frame) -> None:
     trunk = [(-thick, 0.0), (thick, 0.0), (thick * 0.6, height * 0.6), (-thick * 0.6, height * 0.6)]
     pen.fill([frame.polygon(trunk)], bark, texture=stage.noise.mottled((3, 0.3)), level=0.9)
     if dice.chance(0.2):
-        rows = [(0.0, height * k, height * 0.24 * (1.15 - k), height * 0.13) for k in
-                (0.25, 0.42, 0.58, 0.74, 0.9)]  # fmt: skip
+        shares = (0.25, 0.42, 0.58, 0.74, 0.9)
+        rows = [(0.0, height * k, height * 0.24 * (1.15 - k), height * 0.13) for k in shares]
         _leaves(stage, pen, frame, rows)
         return
     spread = height * dice.between(0.24, 0.34)

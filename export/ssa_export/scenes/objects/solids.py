@@ -36,11 +36,13 @@ class Body:
         return self.length if camera_u > self.length else None
 
     def side_level(self, light: Light) -> float:
+        """Light on the long side that the camera sees."""
         rx, rz = self.frame.right_xz
         sign = -1.0 if self.visible_side_w == 0.0 else 1.0
         return light.on(sign * rx, 0.0, sign * rz)
 
     def end_level(self, light: Light) -> float:
+        """Light on the end that the camera sees."""
         fx, fz = self.frame.forward_xz
         sign = -1.0 if self.visible_end_u == 0.0 else 1.0
         return light.on(sign * fx, 0.0, sign * fz)

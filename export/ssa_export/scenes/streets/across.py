@@ -5,9 +5,12 @@ from dataclasses import dataclass
 
 from ssa_export.scenes import ground
 from ssa_export.scenes.geometry import Frame
-from ssa_export.scenes.objects import furniture, plants, two_wheelers, vehicles
+from ssa_export.scenes.objects import furniture, plants, two_wheelers
 from ssa_export.scenes.objects.buildings import building, fence, wall
+from ssa_export.scenes.objects.cars import car
+from ssa_export.scenes.objects.coaches import bus, tram
 from ssa_export.scenes.objects.people import person
+from ssa_export.scenes.objects.trucks import truck
 from ssa_export.scenes.stage import Stage
 from ssa_export.scenes.streets.queue import Draw, PaintQueue, Slots
 
@@ -135,12 +138,12 @@ def _far_pavement(stage: Stage, queue: PaintQueue, street: _Street) -> None:
 def _traffic(stage: Stage, queue: PaintQueue, street: _Street, tram_runs: bool) -> None:
     dice, camera = stage.dice, stage.camera
     drawing: dict[str, tuple[Draw, float, float]] = {
-        "car": (vehicles.car, 4.9, 1.8),
-        "truck": (vehicles.truck, 9.8, 2.45),
-        "bus": (vehicles.bus, 12.0, 2.5),
+        "car": (car, 4.9, 1.8),
+        "truck": (truck, 9.8, 2.45),
+        "bus": (bus, 12.0, 2.5),
         "cyclist": (two_wheelers.cyclist, 1.8, 0.3),
         "motorcyclist": (two_wheelers.motorcyclist, 2.1, 0.4),
-        "tram": (vehicles.tram, 22.0, 2.5),
+        "tram": (tram, 22.0, 2.5),
     }
     weights = {"car": 0.5, "truck": 0.13, "bus": 0.11, "cyclist": 0.2, "motorcyclist": 0.16}
     for lane_index, lane_z in enumerate(street.lanes_z):

@@ -5,18 +5,21 @@ from dataclasses import dataclass
 
 from ssa_export.scenes import ground
 from ssa_export.scenes.geometry import Frame
-from ssa_export.scenes.objects import furniture, plants, two_wheelers, vehicles
+from ssa_export.scenes.objects import furniture, plants, two_wheelers
 from ssa_export.scenes.objects.buildings import building, fence, wall
+from ssa_export.scenes.objects.cars import car
+from ssa_export.scenes.objects.coaches import bus, tram
 from ssa_export.scenes.objects.people import person
+from ssa_export.scenes.objects.trucks import truck
 from ssa_export.scenes.stage import Stage
 from ssa_export.scenes.streets.queue import Draw, PaintQueue, Slots
 
 _VEHICLES: dict[str, tuple[Draw, float, float]] = {
     # draw, length at most, width: metres
-    "car": (vehicles.car, 4.9, 1.8),
-    "truck": (vehicles.truck, 9.8, 2.45),
-    "bus": (vehicles.bus, 12.0, 2.5),
-    "tram": (vehicles.tram, 22.0, 2.5),
+    "car": (car, 4.9, 1.8),
+    "truck": (truck, 9.8, 2.45),
+    "bus": (bus, 12.0, 2.5),
+    "tram": (tram, 22.0, 2.5),
 }
 
 
@@ -129,8 +132,8 @@ def _frontage(stage: Stage, side: _Side) -> None:
         elif kind == "hedge":
             # Blobs along the view would be slivers: stand them across it instead.
             for share in (0.8, 0.45, 0.1):
-                x = side.frontage + (1.5 if side.sign > 0 else 4.5)
-                at = Frame(camera, side.x(x) - 1.5, z + share * length)
+                start = side.frontage if side.sign > 0 else -side.frontage - 6.0
+                at = Frame(camera, start, z + share * length)
                 plants.hedge(stage, at, 5.0, dice.between(1.2, 3.0))
 
 
@@ -179,8 +182,7 @@ def _parked(stage: Stage, queue: PaintQueue, side: _Side, lane: float, shift: fl
         return
     z = dice.between(4.0, 14.0)
     for _ in range(dice.whole(1, 5)):
-        x = side.x(side.kerb - 1.1) - 0.9
-        _add_vehicle(stage, queue, "car", x + 0.9, z, away=side.sign > 0)
+        _add_vehicle(stage, queue, "car", side.x(side.kerb - 1.1), z, away=side.sign > 0)
         z += dice.between(5.6, 14.0)
 
 
