@@ -25,7 +25,7 @@ _NOISE = re.compile(
 )
 # The server's own housekeeping, of use to nobody who reads along.
 _HOUSEKEEPING = re.compile(
-    "^loading: |^TRITONBACKEND_|^Collecting CPU metrics|^Timeout \\d+: Found"
+    "^loading: |^TRITONBACKEND_|^Signal \\(15\\) received|^Collecting CPU metrics|^Timeout \\d+: Found"
     "|^Waiting for in-flight|^All models are stopped"
 )
 _TAIL_LINES = 40
@@ -56,25 +56,35 @@ def parse(line: str) -> LogLine | None:
 
 
 class ServerLog:
-    """Writes every line to the file `path` and hands the readable ones to `on_line`."""
+    """Writes every line to the file `path` and hands the readable ones to `on_line`.
 
-    def __init__(self, path: Path, on_line: Callable[[LogLine], None] | None = None) -> None:
+    With `verbose`, `on_line` gets all of them, as they are.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        on_line: Callable[[LogLine], None] | None = None,
+        *,
+        verbose: bool = False,
+    ) -> None:
         self.path = path
         self._file = path.open("a", encoding="utf-8", buffering=1)
         self._on_line = on_line
+        self._verbose = verbose
         self._tail: deque[LogLine] = deque(maxlen=_TAIL_LINES)
         self._lock = threading.Lock()
 
     def write(self, line: str) -> None:
         """Take one line, without its newline; called from the thread that reads the server."""
+        parsed = parse(line)
         with self._lock:
             self._file.write(line + "\n")
-            parsed = parse(line)
-            if parsed is None:
-                return
-            self._tail.append(parsed)
-        if self._on_line is not None:
-            self._on_line(parsed)
+            if parsed is not None:
+                self._tail.append(parsed)
+        shown = LogLine("info", "", line) if self._verbose else parsed
+        if shown is not None and self._on_line is not None:
+            self._on_line(shown)
 
     def tail(self) -> str:
         """The last readable lines, the errors alone if there are any."""

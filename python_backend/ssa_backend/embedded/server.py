@@ -60,7 +60,7 @@ class EmbeddedServer:
 
         `warm_up` gets the gRPC address and raises if the service does not answer; None sends a
         small image through every ensemble of the repository. `on_log` gets the readable lines of
-        the log, from another thread.
+        the log, from another thread; all of them as they are with `verbose`.
         """
         self.repository = Path(repository).resolve()
         self.host = host
@@ -115,7 +115,9 @@ class EmbeddedServer:
         backends.mkdir()
         self._resources.callback(shutil.rmtree, backends)
         self.log_file = self.log_file or folder / "server.log"
-        log = self._resources.enter_context(ServerLog(self.log_file, self._on_log))
+        log = self._resources.enter_context(
+            ServerLog(self.log_file, self._on_log, verbose=self._verbose)
+        )
         try:
             installation = install(backends)
             warm_up = self._warm_up or warm_up_of(

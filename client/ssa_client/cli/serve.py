@@ -1,0 +1,125 @@
+"""`ssa serve`: the Triton server on this machine."""
+
+from __future__ import annotations
+
+import ipaddress
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from ssa_client.cli.extras import require
+
+if TYPE_CHECKING:
+    from ssa_backend.embedded import EmbeddedServer
+    from ssa_backend.embedded.log import LogLine
+
+_STYLES = {"info": "dim", "warning": "yellow", "error": "red"}
+_DEFAULT_GRPC_URL = "127.0.0.1:8001"
+
+
+def serve(
+    model_repository: Annotated[
+        Path, typer.Option(help="The folder to serve, as `ssa export` writes it.")
+    ] = Path("model_repository"),
+    host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
+    http_port: Annotated[int, typer.Option(help="HTTP endpoints; 0 is any free port.")] = 8000,
+    grpc_port: Annotated[int, typer.Option(help="gRPC endpoint; 0 is any free port.")] = 8001,
+    metrics_port: Annotated[int, typer.Option(help="Metrics; 0 is any free port.")] = 8002,
+    verbose: Annotated[bool, typer.Option(help="Show every line of Triton's log.")] = False,
+) -> None:
+    """Serve a model repository on this machine until Ctrl-C.
+
+    Starts the real Triton server, sends an image through every pipeline, and starts everything
+    again whenever one of its processes dies. For production, run NVIDIA's container instead.
+    """
+    with require("server"):
+        from ssa_backend.embedded import EmbeddedServer, EmbeddedServerError
+
+    console = Console(soft_wrap=True, highlight=False)
+    if not _is_loopback(host):
+        console.print(
+            f"[yellow]warning:[/] {host} is reachable from other machines, and this Triton release "
+            "is old, with known security fixes missing; use the container for that."
+        )
+    server = EmbeddedServer(
+        model_repository,
+        host,
+        http_port,
+        grpc_port,
+        metrics_port,
+        on_log=lambda line: console.print(_rendered(line)),
+        verbose=verbose,
+    )
+    try:
+        with _interrupted_by(signal.SIGTERM, signal.SIGHUP):
+            console.print(f"Starting Triton with [bold]{model_repository}[/] ...")
+            with server:
+                _announce(console, server)
+                _wait(server)
+    except KeyboardInterrupt:
+        pass  # before it was up
+    except EmbeddedServerError as error:
+        Console(stderr=True, soft_wrap=True).print(Text.assemble(("error: ", "red"), str(error)))
+        raise typer.Exit(1) from None
+    console.print("Stopped.")
+
+
+def _wait(server: EmbeddedServer) -> None:
+    """Until the user ends it; from then on the stop runs undisturbed, as it takes seconds only."""
+    try:
+        server.wait()
+    except KeyboardInterrupt:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _announce(console: Console, server: EmbeddedServer) -> None:
+    """What is served, where, and how to try it."""
+    from ssa_backend.embedded.warm_up import ensembles_in
+    from ssa_backend.settings import RepositorySettings
+
+    settings = RepositorySettings.load(server.repository)
+    names = ", ".join(ensemble.name for ensemble in ensembles_in(server.repository))
+    url = "" if server.grpc_url == _DEFAULT_GRPC_URL else f" --url {server.grpc_url}"
+    console.print(
+        f"[green]Ready:[/] [bold]{names}[/], preset [bold]{settings.preset}[/]\n"
+        f"  gRPC     {server.grpc_url}\n"
+        f"  HTTP     {server.http_url}\n"
+        f"  metrics  {server.metrics_url}\n"
+        f"  full log {server.log_file}\n"
+        f"Try it:    [bold]ssa segment IMAGE --out output{url}[/]\n"
+        "Ctrl-C stops it."
+    )
+
+
+def _rendered(line: LogLine) -> Text:
+    return Text.assemble((f"{line.time:8} ", "dim"), (line.message, _STYLES[line.level]))
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+@contextmanager
+def _interrupted_by(*signals: signal.Signals) -> Iterator[None]:
+    """Within it, each of `signals` is a Ctrl-C; the handlers before it come back at the end."""
+
+    def interrupt(_signal: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = {number: signal.signal(number, interrupt) for number in signals}
+    before[signal.SIGINT] = signal.getsignal(signal.SIGINT)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
