@@ -92,7 +92,7 @@ class TestCanvas:
         canvas.new_instance(SKY)
         car = canvas.new_instance(CAR)
         # Covers columns 2 to 4 completely and a little of columns 1 and 5.
-        square = [(1.8, 2.0), (5.3, 2.0), (5.3, 6.0), (1.8, 6.0)]
+        square = [(1.9, 2.0), (5.3, 2.0), (5.3, 6.0), (1.9, 6.0)]
         canvas.paint([square], (1.0, 1.0, 1.0), instance=car)
         assert canvas.instance_map[3].tolist() == [0, 0, 1, 1, 1, 0, 0, 0]
         row = canvas.image[3, :, 0]
