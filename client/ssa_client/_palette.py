@@ -10,9 +10,12 @@ import numpy.typing as npt
 _COLORS = 256  # ids beyond start again
 _FIRST_RGB = (128, 64, 128)
 _GRID = np.linspace(0.0, 1.0, 17)  # candidate values of each channel
-# Darker and paler colours drown in the photo, and grays are the photo's own.
-_LIGHTNESS = (0.45, 0.88)
-_LEAST_CHROMA = 0.09
+# Darker and paler colours drown in the photo, grays are the photo's own, and the most saturated
+# ones outshine everything beside them.
+_LIGHTNESS = (0.5, 0.86)
+_CHROMA = (0.09, 0.22)
+# The photo's own light and shade change how light a colour looks, so hue must do more of the work.
+_LIGHTNESS_WEIGHT = 0.7
 
 # Björn Ottosson's OKLab: in it, distance is how different two colours look.
 _LMS_FROM_RGB = np.array(
@@ -46,17 +49,21 @@ def _palette() -> npt.NDArray[np.uint8]:
     rgb = np.stack(np.meshgrid(_GRID, _GRID, _GRID, indexing="ij"), axis=-1).reshape(-1, 3)
     lab = _oklab(rgb)
     chroma = np.hypot(lab[:, 1], lab[:, 2])
-    usable = (lab[:, 0] > _LIGHTNESS[0]) & (lab[:, 0] < _LIGHTNESS[1]) & (chroma > _LEAST_CHROMA)
-    rgb, lab = rgb[usable], lab[usable]
+    usable = _between(lab[:, 0], *_LIGHTNESS) & _between(chroma, *_CHROMA)
+    rgb, lab = rgb[usable], lab[usable] * (_LIGHTNESS_WEIGHT, 1.0, 1.0)
 
-    first = _oklab(np.array([_FIRST_RGB]) / 255)
-    chosen = [int(np.linalg.norm(lab - first, axis=1).argmin())]
+    first = np.abs(rgb - np.array(_FIRST_RGB) / 255).sum(axis=1)
+    chosen = [int(first.argmin())]
     distance = np.full(len(lab), np.inf)
     while len(chosen) < _COLORS:
         distance = np.minimum(distance, np.linalg.norm(lab - lab[chosen[-1]], axis=1))
         chosen.append(int(distance.argmax()))
     palette: npt.NDArray[np.uint8] = np.round(rgb[chosen] * 255).astype(np.uint8)
     return palette
+
+
+def _between(values: npt.NDArray[np.float64], low: float, high: float) -> npt.NDArray[np.bool_]:
+    return np.logical_and(values > low, values < high)
 
 
 def _oklab(rgb: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
