@@ -2,29 +2,47 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from ssa_backend.settings import REPOSITORY_FILE, RepositorySettings
 from ssa_export import networks
-from ssa_export.checkpoints import LoadedSam, LoadedSegmenter, load_sam, load_segmenter
+from ssa_export.checkpoints import load_sam, load_segmenter
 from ssa_export.errors import DestinationError
 from ssa_export.model_config import VERSION, write_configs
 from ssa_export.networks import Network
-from ssa_export.onnx_export import EXTERNAL_DATA_ABOVE, export_onnx
+from ssa_export.onnx_export import EXTERNAL_DATA_ABOVE, MODEL_FILE, export_onnx
 from ssa_export.parity import check_parity
 from ssa_export.presets import Preset
+from ssa_export.tensorrt import OnnxExport, build_plans, require_tensorrt
 
 Report = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class ExportOptions:
+    """How to export.
+
+    Attributes:
+        tensorrt: build TensorRT plans from the ONNX files, and serve those.
+        fp16: let plans compute in half precision where that is safe.
+        external_data_above: bytes of weights beyond which they go into a file of their own.
+    """
+
+    tensorrt: bool = False
+    fp16: bool = False
+    external_data_above: int = EXTERNAL_DATA_ABOVE
 
 
 def export_repository(
     preset: Preset,
     repository: Path,
     report: Report = lambda message: None,
-    external_data_above: int = EXTERNAL_DATA_ABOVE,
+    options: ExportOptions | None = None,
 ) -> RepositorySettings:
     """Export a preset's checkpoints into `repository`, in the layout that Triton serves.
 
@@ -35,12 +53,16 @@ def export_repository(
         preset: the checkpoints and the default mask settings.
         repository: the folder to write; an exported repository in its place is replaced.
         report: told in a sentence what is being done.
-        external_data_above: bytes of weights beyond which they go into a file of their own.
+        options: the defaults when None.
 
     Raises:
         ExportError: a bad source, an export that is off, or a destination that is something else.
     """
+    options = options or ExportOptions()
+    if options.tensorrt:
+        require_tensorrt()
     with replacing(repository) as staging:
+        # Both are loaded before the long work begins, so that a bad one ends it early.
         report(f"loading SAM from {preset.sam}")
         sam = load_sam(preset.sam)
         report(f"loading the segmenter from {preset.segmenter}")
@@ -48,27 +70,38 @@ def export_repository(
         if segmenter.unused:
             report(f"left out {len(segmenter.unused)} weights that the segmenter does not use")
         settings = RepositorySettings(
-            preset.name, sam.settings, segmenter.settings, masks=preset.masks
+            preset.name,
+            sam.settings,
+            segmenter.settings,
+            masks=preset.masks,
+            network_backend="tensorrt" if options.tensorrt else "onnxruntime",
         )
         write_configs(staging, settings)
-        for network in _networks(sam, segmenter, settings):
-            export_network(network, staging, report, external_data_above)
+        exports = [
+            export_network(network, staging, report, options.external_data_above)
+            for network in (
+                networks.image_encoder(sam, settings.axes),
+                networks.mask_decoder(sam, settings.axes),
+                networks.semantic_segmenter(segmenter, settings.axes),
+            )
+        ]
+        if options.tensorrt:
+            _replace_by_plans(exports, settings, report, fp16=options.fp16)
     report(f"wrote {repository}")
     return settings
 
 
-def _networks(
-    sam: LoadedSam, segmenter: LoadedSegmenter, settings: RepositorySettings
-) -> Iterator[Network]:
-    yield networks.image_encoder(sam, settings.axes)
-    yield networks.mask_decoder(sam, settings.axes)
-    yield networks.semantic_segmenter(segmenter, settings.axes)
-
-
 def export_network(
-    network: Network, repository: Path, report: Report, external_data_above: int
-) -> None:
-    """Export one network into its model's folder and compare it with its source."""
+    network: Network,
+    repository: Path,
+    report: Report = lambda message: None,
+    external_data_above: int = EXTERNAL_DATA_ABOVE,
+) -> OnnxExport:
+    """Export one network into its model's folder and compare it with its source.
+
+    Raises:
+        ExportError: it cannot be traced, or what was traced is off.
+    """
     name = network.spec.name
     report(f"exporting {name}")
     version = repository / name / VERSION
@@ -77,6 +110,21 @@ def export_network(
     report(f"comparing {name} with its source")
     worst = max(difference.relative for difference in check_parity(network, path))
     report(f"{name} matches to {worst:.1e} of its largest value")
+    return OnnxExport(network, path, version)
+
+
+def _replace_by_plans(
+    exports: list[OnnxExport], settings: RepositorySettings, report: Report, *, fp16: bool
+) -> None:
+    report("building TensorRT plans, which takes minutes")
+    for name, agreement in build_plans(exports, settings, fp16=fp16).items():
+        report(f"the plan of {name} agrees with ONNX to {agreement:.4f}")
+    for export in exports:
+        model = export.version / MODEL_FILE
+        if model.is_dir():
+            shutil.rmtree(model)
+        else:
+            model.unlink()
 
 
 @contextmanager

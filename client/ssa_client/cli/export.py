@@ -40,6 +40,12 @@ def export(
             "AutoModelForSemanticSegmentation loads. Its classes come from its config.",
         ),
     ] = None,
+    tensorrt: Annotated[
+        bool, typer.Option("--tensorrt", help="Build TensorRT plans for this machine's GPU.")
+    ] = False,
+    fp16: Annotated[
+        bool, typer.Option("--fp16", help="With --tensorrt: half precision where it is safe.")
+    ] = False,
 ) -> None:
     """Turn checkpoints into a model repository, each model checked against its source.
 
@@ -49,12 +55,14 @@ def export(
 
         ssa export --segmenter my-segformer/ --sam sam_vit_b.pth --model-repository repository
     """
+    if fp16 and not tensorrt:
+        raise typer.BadParameter("it needs --tensorrt.", param_hint="--fp16")
     with require("export"):
         from transformers.utils import logging
 
         from ssa_export.errors import ExportError
         from ssa_export.presets import find_preset
-        from ssa_export.repository import export_repository
+        from ssa_export.repository import ExportOptions, export_repository
     logging.disable_progress_bar()  # this command shows its own progress
     logging.set_verbosity_error()
     console = Console(stderr=True)
@@ -67,7 +75,7 @@ def export(
                 console.print(f"[green]•[/] {escape(message)}", highlight=False)
                 status.update(escape(message))
 
-            export_repository(chosen, model_repository, report)
+            export_repository(chosen, model_repository, report, ExportOptions(tensorrt, fp16))
     except ExportError as error:
         console.print(f"[red]ssa export:[/] {escape(str(error))}", highlight=False, soft_wrap=True)
         raise typer.Exit(1) from error

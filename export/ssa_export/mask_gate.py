@@ -1,0 +1,138 @@
+"""Whether another runtime draws the same masks: what decides on a TensorRT plan.
+
+A small error of the tensors says little: an encoder in half precision can be off by a percent and
+segment well, or be off by as much and segment nothing. So the masks themselves are compared, after
+encoder and decoder together, and for the segmenter the class of every pixel.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ssa_backend import specs
+from ssa_backend.settings import RepositorySettings
+from ssa_export.errors import ParityError
+from ssa_export.networks import Array
+
+# Runs one network: inputs by name to outputs by name.
+Runner = Callable[[Mapping[str, Array]], Mapping[str, Array]]
+
+MIN_MEAN_IOU = 0.98
+MIN_SAME_CLASS = 0.98
+_GRID = 8  # prompts a side
+_BLOCKS = 8  # patches of colour a side
+
+
+@dataclass(frozen=True)
+class SamRunners:
+    """The two networks of SAM on one runtime."""
+
+    encode: Runner
+    decode: Runner
+
+    def mask_logits(self, pixel_values: Array, coords: Array, labels: Array) -> Array:
+        """Encoder and decoder in a row: logits [prompts, 3, side, side] for one image."""
+        pixels, embeddings = specs.SAM_IMAGE_ENCODER.inputs[0], specs.SAM_IMAGE_ENCODER.outputs[0]
+        image, points, kinds = specs.SAM_MASK_DECODER.inputs
+        encoded = self.encode({pixels.name: pixel_values})[embeddings.name]
+        inputs = {image.name: encoded, points.name: coords, kinds.name: labels}
+        return self.decode(inputs)[specs.SAM_MASK_DECODER.outputs[0].name]
+
+
+def mask_ious(got: Array, wanted: Array, threshold: float = 0.0) -> NDArray[np.float64]:
+    """Intersection over union of each pair of masks.
+
+    Args:
+        got: logits, float [..., H, W].
+        wanted: the reference's logits, of the same shape.
+        threshold: a pixel above it belongs to the mask.
+
+    Returns:
+        One IoU for each pair in which either mask has a pixel; empty pairs say nothing.
+    """
+    a, b = got > threshold, wanted > threshold
+    union = (a | b).sum(axis=(-2, -1))
+    intersection = (a & b).sum(axis=(-2, -1))
+    drawn = union > 0
+    ious: NDArray[np.float64] = intersection[drawn] / union[drawn]
+    return ious
+
+
+def same_class_share(got: Array, wanted: Array) -> float:
+    """The share of pixels whose best class is the same; logits, float [batch, classes, H, W]."""
+    return float((got.argmax(axis=1) == wanted.argmax(axis=1)).mean())
+
+
+def check_sam(
+    candidate: SamRunners,
+    reference: SamRunners,
+    settings: RepositorySettings,
+    rng: np.random.Generator,
+) -> float:
+    """Compare the masks of a grid of prompts on a drawn image.
+
+    Returns:
+        The mean IoU.
+
+    Raises:
+        ParityError: it is below `MIN_MEAN_IOU`, or the reference itself draws no mask.
+    """
+    size = settings.sam.image_size
+    pixels = colour_blocks(rng, size, size)
+    steps = (np.arange(_GRID, dtype=np.float32) + 0.5) * (size / _GRID)
+    coords = np.stack(np.meshgrid(steps, steps), axis=-1).reshape(-1, 1, 2)
+    labels = np.ones(coords.shape[:2], np.int64)
+    ious = mask_ious(
+        candidate.mask_logits(pixels, coords, labels),
+        reference.mask_logits(pixels, coords, labels),
+        settings.sam.mask_threshold,
+    )
+    if not ious.size:
+        raise ParityError("SAM draws no mask on the test image; expected some to compare.")
+    mean = float(ious.mean())
+    if not mean >= MIN_MEAN_IOU:
+        raise ParityError(
+            f"the plans of SAM draw masks whose mean IoU with the ONNX models' is {mean:.3f} "
+            f"(lowest {ious.min():.3f}); expected at least {MIN_MEAN_IOU}."
+        )
+    return mean
+
+
+def check_segmenter(
+    candidate: Runner,
+    reference: Runner,
+    settings: RepositorySettings,
+    rng: np.random.Generator,
+) -> float:
+    """Compare the class of every pixel on a drawn image.
+
+    Returns:
+        The share of pixels with the same class.
+
+    Raises:
+        ParityError: it is below `MIN_SAME_CLASS`.
+    """
+    model = specs.SEMANTIC_SEGMENTER
+    pixels = colour_blocks(rng, settings.segmenter.height, settings.segmenter.width)
+    inputs, logits = {model.inputs[0].name: pixels}, model.outputs[0].name
+    share = same_class_share(candidate(inputs)[logits], reference(inputs)[logits])
+    if not share >= MIN_SAME_CLASS:
+        raise ParityError(
+            f"the plan of {model.name} gives {share:.1%} of the pixels the ONNX model's class; "
+            f"expected at least {MIN_SAME_CLASS:.0%}."
+        )
+    return share
+
+
+def colour_blocks(rng: np.random.Generator, height: int, width: int) -> NDArray[np.float32]:
+    """A normalised image [1, 3, height, width] with regions to find: patches of colour, noisy."""
+    blocks = rng.standard_normal((3, _BLOCKS, _BLOCKS))
+    rows = np.arange(height) * _BLOCKS // height
+    columns = np.arange(width) * _BLOCKS // width
+    noise = 0.1 * rng.standard_normal((3, height, width))
+    image: NDArray[np.float32] = (blocks[:, rows][:, :, columns] + noise).astype(np.float32)
+    return image[None]
