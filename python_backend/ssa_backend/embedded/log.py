@@ -18,6 +18,9 @@ _LEVELS: dict[str, Level] = {"I": "info", "W": "warning", "E": "error", "F": "er
 # I1122 16:13:28.362010 6321 model_lifecycle.cc:472] "loading: a:1"
 _LINE = re.compile(r"([IWEF])\d{4} (\d\d:\d\d:\d\d)\.\d+ \d+ [\w.]+:\d+\] ?(.*)")
 
+# Colours, which ONNX Runtime gives its messages.
+_ESCAPE = re.compile(r"\x1b\[[\d;]*m")
+
 # Said at every start on a machine without CUDA, where all of it is as it should be.
 _NOISE = re.compile(
     "CUDA driver version is insufficient|CudaDriverHelper|CUDA memory pool disabled"
@@ -25,8 +28,8 @@ _NOISE = re.compile(
 )
 # The server's own housekeeping, of use to nobody who reads along.
 _HOUSEKEEPING = re.compile(
-    "^loading: |^TRITONBACKEND_|^Signal \\(15\\) received|^Collecting CPU metrics|^Timeout \\d+: Found"
-    "|^Waiting for in-flight|^All models are stopped"
+    "^loading: |^TRITONBACKEND_|^Signal .15. received|^Collecting CPU metrics"
+    "|^Timeout .* in-flight|^Waiting for in-flight|^All models are stopped"
 )
 _TAIL_LINES = 40
 
@@ -42,6 +45,7 @@ class LogLine:
 
 def parse(line: str) -> LogLine | None:
     """What a line of Triton's log says; None for tables, noise and housekeeping."""
+    line = _ESCAPE.sub("", line)
     match = _LINE.match(line)
     if match is None:
         # Text without Triton's prefix: a model's print, or a row of a table.

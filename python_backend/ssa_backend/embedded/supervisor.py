@@ -134,7 +134,6 @@ class Supervisor:
             if not self._first_start.done():
                 self._first_start.set_result(None)
             reason = _watch(process, self._wake)
-            self._ready.clear()
             if self._stopping.is_set():
                 process.stop(_STOP_TIMEOUT_S)
             return reason
@@ -143,6 +142,7 @@ class Supervisor:
                 raise
             return str(error)
         finally:
+            self._ready.clear()
             # At once, so that requests in flight fail instead of waiting for a dead stub.
             process.kill()
             self._process = None
