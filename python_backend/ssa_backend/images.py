@@ -68,7 +68,7 @@ def _open(data: bytes) -> Image.Image:
             f"{data[:8]!r}; expected {_formats()}."
         ) from None
     except Image.DecompressionBombError as error:
-        raise InvalidInputError(f"IMAGE is too large: {error}.") from error
+        raise InvalidInputError(f"IMAGE is too large: {error}") from error
     except Exception as error:  # a header that promises a format and breaks its rules
         raise InvalidInputError(f"IMAGE cannot be read: {error}.") from error
 
