@@ -1,0 +1,78 @@
+"""One small picture with three known segments, and a server that answers with them."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from PIL import Image
+from pycocotools import mask as coco_mask
+
+from tests.unit.client.fake_triton import FakeTriton, Tensors, serving, texts
+
+HEIGHT, WIDTH = 60, 80
+SKY, CAR, ROAD = 10, 13, 0
+
+
+def rectangle(x: int, y: int, width: int, height: int) -> npt.NDArray[np.bool_]:
+    mask = np.zeros((HEIGHT, WIDTH), np.bool_)
+    mask[y : y + height, x : x + width] = True
+    return mask
+
+
+# Largest first, as the server sends them; rows 30 to 34 belong to no mask.
+MASKS = (rectangle(0, 0, 80, 30), rectangle(0, 35, 80, 25), rectangle(10, 40, 20, 10))
+CLASSES = ((SKY, "sky"), (ROAD, "road"), (CAR, "car"))
+
+
+def _counts(mask: npt.NDArray[np.bool_]) -> str:
+    counts: bytes = coco_mask.encode(np.asfortranarray(mask, dtype=np.uint8))["counts"]
+    return counts.decode()
+
+
+@pytest.fixture
+def tensors() -> Tensors:
+    branch_map = np.full((HEIGHT, WIDTH), 8, np.uint16)
+    semantic_map = branch_map.copy()
+    for mask, (class_id, _) in zip(MASKS, CLASSES, strict=True):
+        semantic_map[mask] = class_id
+    proposals = [texts("sky", ""), texts("road", "sidewalk"), texts("car", "")]
+    return {
+        "segmentation": texts(*map(_counts, MASKS)),
+        "size": np.array([HEIGHT, WIDTH], np.int32),
+        "bbox": np.array([[0, 0, 79, 29], [0, 35, 79, 24], [10, 40, 19, 9]], np.int32),
+        "area": np.array([mask.sum() for mask in MASKS], np.int32),
+        "predicted_iou": np.array([0.75, 0.875, 1.0], np.float32),
+        "stability_score": np.array([0.5, 0.625, 0.25], np.float32),
+        "point_coords": np.array([[40.5, 15], [40, 50], [20, 45]], np.float32),
+        "crop_box": np.array([[0, 0, 80, 60]] * 3, np.int32),
+        "class_id": np.array([class_id for class_id, _ in CLASSES], np.int32),
+        "class_name": texts(*(name for _, name in CLASSES)),
+        "class_proposals": np.stack(proposals),
+        "vote_share": np.array([1.0, 0.75, 0.5], np.float32),
+        "semantic_map": semantic_map,
+        "branch_map": branch_map,
+    }
+
+
+@pytest.fixture
+def triton(tensors: Tensors) -> Iterator[FakeTriton]:
+    with serving(FakeTriton(tensors)) as server:
+        yield server
+    assert server.complaints == []
+
+
+@pytest.fixture(scope="session")
+def pixels() -> npt.NDArray[np.uint8]:
+    """uint8 [60, 80, 3] RGB noise."""
+    return np.random.default_rng(0).integers(0, 256, (HEIGHT, WIDTH, 3), dtype=np.uint8)
+
+
+@pytest.fixture(scope="session")
+def jpeg(pixels: npt.NDArray[np.uint8]) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "JPEG")
+    return buffer.getvalue()

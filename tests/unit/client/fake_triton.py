@@ -1,0 +1,114 @@
+"""An in-process KServe v2 server over real gRPC: strict about requests, scripted in its answers."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any
+
+import grpc
+import numpy as np
+import numpy.typing as npt
+from tritonclient.grpc import service_pb2, service_pb2_grpc
+from tritonclient.utils import deserialize_bytes_tensor
+
+from ssa_backend import specs
+
+Tensors = dict[str, npt.NDArray[Any]]
+Failure = tuple[grpc.StatusCode, str]
+
+
+class FakeTriton(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore[misc]
+    """Answers each request with the next of `script`, then with `tensors`.
+
+    A script entry is a status with its message, or seconds to hold the request.
+    """
+
+    def __init__(self, tensors: Tensors) -> None:
+        self.tensors = tensors
+        self.script: list[Failure | float] = []
+        self.requests: list[service_pb2.ModelInferRequest] = []
+        self.complaints: list[str] = []
+        self.arrived = threading.Event()
+        self.cancelled = threading.Event()
+        self.url = ""
+
+    @property
+    def images(self) -> list[bytes]:
+        """The image of each request."""
+        return [
+            deserialize_bytes_tensor(request.raw_input_contents[0])[0] for request in self.requests
+        ]
+
+    def ModelReady(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
+        return service_pb2.ModelReadyResponse(ready=request.name == specs.SSA.name)
+
+    def ModelInfer(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
+        self.requests.append(request)
+        self._check(request)
+        self.arrived.set()
+        step = self.script.pop(0) if self.script else None
+        if isinstance(step, tuple):
+            context.abort(*step)
+        if isinstance(step, float):
+            self._hold(context, step)
+        return self._answer(request)
+
+    def _check(self, request: Any) -> None:
+        """Note what a real server would not accept; the fixture fails the test on it."""
+        if request.model_name != specs.SSA.name:
+            self.complaints.append(f"model {request.model_name!r}")
+        inputs = [(i.name, i.datatype, list(i.shape)) for i in request.inputs]
+        if inputs != [("IMAGE", "BYTES", [1])]:
+            self.complaints.append(f"inputs {inputs}")
+        known = {output.name for output in specs.SSA.outputs}
+        asked = [output.name for output in request.outputs]
+        if not set(asked) <= known or len(asked) != len(set(asked)):
+            self.complaints.append(f"outputs {asked}")
+
+    def _answer(self, request: Any) -> Any:
+        response = service_pb2.ModelInferResponse(model_name=request.model_name)
+        for output in request.outputs:
+            if output.name not in self.tensors:
+                continue
+            array = self.tensors[output.name]
+            datatype = next(o.datatype for o in specs.SSA.outputs if o.name == output.name)
+            response.outputs.add(name=output.name, datatype=datatype, shape=array.shape)
+            response.raw_output_contents.append(_raw(array))
+        return response
+
+    def _hold(self, context: grpc.ServicerContext, seconds: float) -> None:
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            if not context.is_active():
+                self.cancelled.set()
+                return
+            time.sleep(0.01)
+
+
+def _raw(array: npt.NDArray[Any]) -> bytes:
+    """A tensor's bytes on the wire; texts each have their length in front."""
+    if array.dtype != object:
+        return array.tobytes()
+    return b"".join(len(text).to_bytes(4, "little") + text for text in array.ravel())
+
+
+@contextmanager
+def serving(triton: FakeTriton, port: int = 0) -> Iterator[FakeTriton]:
+    """`triton` on a port of the loopback interface, a free one by default."""
+    server = grpc.server(ThreadPoolExecutor(4), options=[("grpc.so_reuseport", 0)])
+    service_pb2_grpc.add_GRPCInferenceServiceServicer_to_server(triton, server)
+    triton.url = f"127.0.0.1:{server.add_insecure_port(f'127.0.0.1:{port}')}"
+    server.start()
+    try:
+        yield triton
+    finally:
+        server.stop(grace=None).wait()
+
+
+def texts(*values: str) -> npt.NDArray[np.object_]:
+    """A BYTES tensor [N]."""
+    return np.array([value.encode() for value in values], dtype=np.object_)
