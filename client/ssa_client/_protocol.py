@@ -6,7 +6,7 @@ Both clients use these two functions; names, datatypes and shapes come from `ssa
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, TypedDict, cast
+from typing import Any, TypeAlias, TypedDict, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +16,7 @@ from ssa_backend import specs
 from ssa_client.exceptions import InvalidRequestError, ServerError
 from ssa_client.results import Mask, SegmentationResult
 
-Setting = float | int | str
+Setting: TypeAlias = "float | int | str | np.number[Any]"
 
 
 class InferArguments(TypedDict):

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import click
 import typer
 
 EXIT_MISSING_EXTRA = 2
@@ -17,11 +16,7 @@ def require(extra: str) -> Iterator[None]:
     try:
         yield
     except ImportError as error:
-        context = click.get_current_context(silent=True)
-        command = context.info_name if context else None
         typer.echo(
-            f"`ssa {command or ''}` needs the {extra!r} extra: "
-            f"pip install 'ssa-triton[{extra}]' ({error})",
-            err=True,
+            f"this needs the {extra!r} extra: pip install 'ssa-triton[{extra}]' ({error})", err=True
         )
         raise typer.Exit(EXIT_MISSING_EXTRA) from error
