@@ -15,14 +15,12 @@ def normalisation(processor: Mapping[str, Any]) -> tuple[Channels, Channels]:
     optional; `(pixel - mean) / std` with what this returns is both in one.
 
     Args:
-        processor: the content of a `preprocessor_config.json`.
+        processor: the settings of an image processor; without `do_rescale` or `do_normalize`
+            it does neither.
     """
-    scale = (
-        float(processor.get("rescale_factor", 1 / 255)) if processor.get("do_rescale", True) else 1
-    )
+    scale = float(processor["rescale_factor"]) if processor.get("do_rescale") else 1.0
     mean, std = (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)
-    # Some processors (MobileViT's) have no normalisation, and no word on it either.
-    if processor.get("do_normalize", "image_mean" in processor):
+    if processor.get("do_normalize"):
         mean, std = tuple(processor["image_mean"]), tuple(processor["image_std"])
     # Rounded to what single precision holds, so that 0.485 * 255 is written as 123.675.
     return (

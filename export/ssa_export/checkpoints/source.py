@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError, safe_open
+from transformers import AutoImageProcessor
 
 from ssa_export.errors import CheckpointError
 
@@ -19,6 +20,8 @@ CONFIG_FILE = "config.json"
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 _SAFETENSORS = "*.safetensors"
 _TORCH_WEIGHTS = "pytorch_model*.bin"
+# Since version 5 transformers saves the parts of a processor together, in the second of these.
+_PROCESSOR_FILES = ("preprocessor_config.json", "processor_config.json")
 
 
 @dataclass(frozen=True)
@@ -105,16 +108,18 @@ def read_config(source: Source) -> dict[str, Any]:
 
 
 def read_processor(source: Source) -> Mapping[str, Any] | None:
-    """The settings of the folder's image processor, or None if it has none."""
-    path = source.path / "preprocessor_config.json"
-    if path.is_file():
-        return _read_json(path)
-    # Since version 5 transformers saves a processor's parts together.
-    path = source.path / "processor_config.json"
-    if path.is_file():
-        image_processor: Mapping[str, Any] | None = _read_json(path).get("image_processor")
-        return image_processor
-    return None
+    """The settings of the folder's image processor, or None if it has none.
+
+    Read through transformers, because a file leaves out what its class has by default.
+
+    Raises:
+        CheckpointError: there is one that transformers cannot load.
+    """
+    if not any((source.path / name).is_file() for name in _PROCESSOR_FILES):
+        return None
+    with reading(f"{source.name}'s image processor", "one as transformers saves it"):
+        settings: dict[str, Any] = AutoImageProcessor.from_pretrained(source.path).to_dict()
+    return settings
 
 
 def _read_json(path: Path) -> dict[str, Any]:

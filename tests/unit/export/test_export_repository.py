@@ -1,0 +1,106 @@
+"""A repository is written whole or not at all."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ssa_backend import specs
+from ssa_backend.settings import MaskSettings, RepositorySettings
+from ssa_export import repository as repository_module
+from ssa_export.errors import DestinationError, ExportError, MissingToolError, ParityError
+from ssa_export.presets import CHECKPOINTS, PRESETS, Preset, find_preset
+from ssa_export.repository import ExportOptions, export_repository, replacing
+
+
+@pytest.fixture
+def preset(sam_folder: Path, segformer_folder: Path) -> Preset:
+    masks = MaskSettings(points_per_side=8)
+    return Preset("tiny", str(sam_folder), str(segformer_folder), masks)
+
+
+def test_repository_has_everything_that_triton_needs(preset: Preset, tmp_path: Path) -> None:
+    steps: list[str] = []
+    settings = export_repository(preset, tmp_path / "new" / "repository", steps.append)
+    repository = tmp_path / "new" / "repository"
+    assert RepositorySettings.load(repository) == settings
+    assert settings.masks.points_per_side == 8
+    for ensemble in specs.ENSEMBLES:
+        assert (repository / ensemble.name / "config.pbtxt").is_file()
+        for model in ensemble.models:
+            file = "model.py" if model.backend == "python" else "model.onnx"
+            assert (repository / model.name / "config.pbtxt").is_file()
+            assert (repository / model.name / "1" / file).is_file()
+    assert [path.name for path in repository.parent.iterdir()] == ["repository"]
+    # A server that runs as another user must be able to read it.
+    assert repository.stat().st_mode & 0o055 == 0o055
+    assert any(step.startswith("exporting sam_image_encoder") for step in steps)
+
+
+def test_no_step_leaves_anything_when_it_fails(
+    preset: Preset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def off(*_: object) -> None:
+        raise ParityError("sam_image_encoder: output image_embeddings is off.")
+
+    monkeypatch.setattr(repository_module, "check_parity", off)
+    with pytest.raises(ParityError):
+        export_repository(preset, tmp_path / "repository")
+    assert not list(tmp_path.iterdir())
+
+
+def test_bad_checkpoint_leaves_an_earlier_repository_alone(preset: Preset, tmp_path: Path) -> None:
+    folder = tmp_path / "repository"
+    folder.mkdir()
+    (folder / "repository.json").write_text("earlier")
+    bad = Preset("bad", preset.sam, str(tmp_path / "missing.pth"))
+    with pytest.raises(ExportError, match="does not exist"):
+        export_repository(bad, folder)
+    assert (folder / "repository.json").read_text() == "earlier"
+    assert list(tmp_path.iterdir()) == [folder]
+
+
+def test_earlier_repository_is_replaced(tmp_path: Path) -> None:
+    folder = tmp_path / "repository"
+    folder.mkdir()
+    (folder / "repository.json").touch()
+    (folder / "stale").touch()
+    with replacing(folder) as staging:
+        (staging / "fresh").touch()
+    assert [path.name for path in folder.iterdir()] == ["fresh"]
+    assert list(tmp_path.iterdir()) == [folder]
+
+
+def test_empty_folder_is_used(tmp_path: Path) -> None:
+    with replacing(tmp_path) as staging:
+        (staging / "fresh").touch()
+    assert [path.name for path in tmp_path.iterdir()] == ["fresh"]
+
+
+def test_other_folders_and_files_are_left_alone(preset: Preset, tmp_path: Path) -> None:
+    (tmp_path / "thesis.tex").touch()
+    with pytest.raises(DestinationError, match=r"no repository\.json.*left alone"):
+        export_repository(preset, tmp_path)
+    with pytest.raises(DestinationError, match="is a file"):
+        export_repository(preset, tmp_path / "thesis.tex")
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
+
+
+def test_tensorrt_that_is_not_installed_is_said_before_any_work(
+    preset: Preset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ssa_export.tensorrt.find_spec", lambda name: None)
+    with pytest.raises(MissingToolError, match=r"pip install 'ssa-triton\[tensorrt\]'"):
+        export_repository(preset, tmp_path / "repository", options=ExportOptions(tensorrt=True))
+    assert not list(tmp_path.iterdir())
+
+
+def test_presets() -> None:
+    assert find_preset("mini").sam == str(CHECKPOINTS / "mini-sam")
+    b5 = find_preset("ade20k-b5")
+    assert b5.segmenter == "nvidia/segformer-b5-finetuned-ade-640-640"
+    assert (b5.masks.points_per_side, b5.masks.crop_n_layers) == (64, 1)
+    assert all(name == preset.name for name, preset in PRESETS.items())
+    with pytest.raises(ExportError, match="unknown preset 'ade20k'; known presets: mini,"):
+        find_preset("ade20k")
