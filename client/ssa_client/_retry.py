@@ -36,7 +36,7 @@ class Attempts:
         """
         remaining_s = self._deadline - time.monotonic()
         if remaining_s <= 0:
-            raise RequestTimeoutError(f"no answer within {self.timeout_s:g} s.")
+            raise RequestTimeoutError(self._no_answer)
         return remaining_s
 
     def wait_s(self, error: SsaError) -> float:
@@ -45,6 +45,9 @@ class Attempts:
         The wait doubles each time and is drawn from its upper half, so that clients which failed
         together do not come back together.
         """
+        if isinstance(error, RequestTimeoutError):
+            # gRPC's own message does not say how long it was.
+            raise RequestTimeoutError(f"{self._no_answer} {error}") from error
         if not isinstance(error, ServerUnavailableError) or self._failed >= self.retries:
             raise error
         wait_s = min(FIRST_WAIT_S * 2.0**self._failed, LONGEST_WAIT_S) * random.uniform(0.5, 1.0)
@@ -52,3 +55,7 @@ class Attempts:
             raise error
         self._failed += 1
         return wait_s
+
+    @property
+    def _no_answer(self) -> str:
+        return f"no answer within {self.timeout_s:g} s."
