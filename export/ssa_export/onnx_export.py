@@ -12,6 +12,7 @@ import numpy as np
 import onnx
 import torch
 
+from ssa_export.adaptive_pooling import traceable_pooling
 from ssa_export.errors import ExportError, ParityError
 from ssa_export.networks import Network
 
@@ -62,7 +63,7 @@ def _trace(network: Network, path: Path) -> None:
         for tensor in tensors
     }
     try:
-        with _quiet_tracer(), torch.inference_mode():
+        with _quiet_tracer(), traceable_pooling(), torch.inference_mode():
             torch.onnx.export(
                 network.module,
                 tuple(torch.from_numpy(array) for array in inputs.values()),
@@ -75,7 +76,8 @@ def _trace(network: Network, path: Path) -> None:
                 dynamo=False,
             )
     except (torch.onnx.errors.OnnxExporterError, RuntimeError) as error:
-        reason = str(error).strip().splitlines()[0]
+        # The rest of what torch says is a page of its own call stack.
+        reason = str(error).strip().splitlines()[0].split(". ")[0].split("  [")[0]
         raise ExportError(f"{spec.name} cannot be exported to ONNX ({reason}).") from error
 
 

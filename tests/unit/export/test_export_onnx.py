@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -13,6 +14,7 @@ import torch
 from ssa_backend import specs
 from ssa_backend.settings import RepositorySettings
 from ssa_export import networks
+from ssa_export.adaptive_pooling import traceable_pooling
 from ssa_export.checkpoints import load_sam, load_segmenter
 from ssa_export.errors import ExportError, ParityError
 from ssa_export.networks import Network
@@ -109,6 +111,15 @@ def test_random_inputs_fit_the_spec(decoder: Network) -> None:
     assert inputs["point_coords"].min() >= 0
     assert 32 < inputs["point_coords"].max() < 64
     assert set(np.unique(inputs["point_labels"])) <= {-1, 0, 1}
+
+
+@pytest.mark.parametrize("output_size", [1, 3, (2, 5), (None, 4)])
+def test_pooling_by_matrices_is_adaptive_pooling(output_size: Any) -> None:
+    pool = torch.nn.AdaptiveAvgPool2d(output_size)
+    features = torch.randn(2, 3, 7, 11)
+    wanted = pool(features)
+    with traceable_pooling():
+        torch.testing.assert_close(pool(features), wanted)
 
 
 def test_compare() -> None:
