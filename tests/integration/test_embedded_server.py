@@ -3,41 +3,24 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import psutil
 import pytest
 import tritonclient.grpc as triton
-from numpy.typing import NDArray
+
 from ssa_backend.embedded import EmbeddedServer, EmbeddedServerError
-from toy_repository import WIDTH, write_python_model, write_toy_repository
-
-Infer = Callable[..., dict[str, NDArray[Any]]]
-
-
-def infer(url: str, model: str, x: NDArray[np.float32]) -> dict[str, NDArray[Any]]:
-    """Every output of a toy model, by name."""
-    x_input = triton.InferInput("x", list(x.shape), "FP32")
-    x_input.set_data_from_numpy(x)
-    with triton.InferenceServerClient(url) as client:
-        result = client.infer(model, [x_input], client_timeout=10.0)
-    return {out.name: result.as_numpy(out.name) for out in result.get_response().outputs}
-
-
-def rows(*values: float) -> NDArray[np.float32]:
-    """One row for each value, filled with it."""
-    return np.repeat(np.array(values, np.float32)[:, None], WIDTH, axis=1)
-
-
-def toy_server(repository: Path, folder: Path, **options: Any) -> EmbeddedServer:
-    """A server on free ports, whose warm-up goes through the toy ensemble."""
-    ports = {"http_port": 0, "grpc_port": 0, "metrics_port": 0}
-    defaults = {"warm_up": lambda url: infer(url, "toy", rows(0)), "log_file": folder / "log"}
-    return EmbeddedServer(repository, **(ports | defaults | options))
+from tests.integration.toy_repository import (
+    WIDTH,
+    infer,
+    rows,
+    toy_server,
+    write_python_model,
+    write_toy_repository,
+)
 
 
 def footprint() -> set[str]:

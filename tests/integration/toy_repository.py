@@ -7,10 +7,16 @@ calls `external`, an ONNX model with external data, through BLS). It gives 2 x +
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
+import tritonclient.grpc as triton
+from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
+
+from ssa_backend.embedded import EmbeddedServer
+from ssa_backend.embedded.warm_up import WarmUp
 
 WIDTH = 3
 
@@ -43,6 +49,38 @@ _CALLER = """
             return pb_utils.InferenceResponse(error=response.error())
         y = pb_utils.get_output_tensor_by_name(response, "y").as_numpy()
 """
+
+
+def rows(*values: float) -> NDArray[np.float32]:
+    """One row for each value, filled with it: an `x` of every toy model."""
+    return np.repeat(np.array(values, np.float32)[:, None], WIDTH, axis=1)
+
+
+def infer(url: str, model: str, x: NDArray[np.float32]) -> dict[str, NDArray[Any]]:
+    """Every output of a toy model, by name."""
+    x_input = triton.InferInput("x", list(x.shape), "FP32").set_data_from_numpy(x)
+    with triton.InferenceServerClient(url) as client:
+        result = client.infer(model, [x_input], client_timeout=10.0)
+    return {out.name: result.as_numpy(out.name) for out in result.get_response().outputs}
+
+
+def warm_up_toy(url: str) -> None:
+    """A first inference through the ensemble."""
+    infer(url, "toy", rows(0))
+
+
+def toy_server(
+    repository: Path, folder: Path, warm_up: WarmUp = warm_up_toy, grpc_port: int = 0
+) -> EmbeddedServer:
+    """A server on free ports that writes its log into `folder`."""
+    return EmbeddedServer(
+        repository,
+        http_port=0,
+        grpc_port=grpc_port,
+        metrics_port=0,
+        warm_up=warm_up,
+        log_file=folder / "server.log",
+    )
 
 
 def write_toy_repository(folder: Path) -> Path:

@@ -26,10 +26,10 @@ _NOISE = re.compile(
     "CUDA driver version is insufficient|CudaDriverHelper|CUDA memory pool disabled"
     "|pinned memory pool|NVML|DCGM|libcuda|CUDA-capable device"
 )
-# The server's own housekeeping, of use to nobody who reads along.
+# The server's tables and housekeeping, of use to nobody who reads along.
 _HOUSEKEEPING = re.compile(
-    "^loading: |^TRITONBACKEND_|^Signal .15. received|^Collecting CPU metrics"
-    "|^Timeout .* in-flight|^Waiting for in-flight|^All models are stopped"
+    "^[+|]|^loading: |^TRITONBACKEND_|^Signal .15. received"
+    "|^Collecting CPU metrics|^Timeout .* in-flight|^Waiting for in-flight|^All models are stopped"
 )
 _TAIL_LINES = 40
 
@@ -47,16 +47,12 @@ def parse(line: str) -> LogLine | None:
     """What a line of Triton's log says; None for tables, noise and housekeeping."""
     line = _ESCAPE.sub("", line)
     match = _LINE.match(line)
-    if match is None:
-        # Text without Triton's prefix: a model's print, or a row of a table.
-        text = line.strip()
-        shown = bool(text) and text[0] not in "+|" and not _NOISE.search(text)
-        return LogLine("info", "", text) if shown else None
-    letter, time, quoted = match.groups()
-    message = quoted.strip().removeprefix('"').removesuffix('"').replace("\\n", "\n").strip()
+    # Without Triton's prefix it is what a model printed, or a row of a table.
+    letter, clock, text = match.groups() if match else ("I", "", line)
+    message = text.strip().removeprefix('"').removesuffix('"').replace("\\n", "\n").strip()
     if not message or _NOISE.search(message) or _HOUSEKEEPING.search(message):
         return None
-    return LogLine(_LEVELS[letter], time, message)
+    return LogLine(_LEVELS[letter], clock, message)
 
 
 class ServerLog:

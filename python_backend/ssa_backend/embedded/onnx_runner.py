@@ -88,10 +88,8 @@ class OnnxRunner:
 
     def run(self, requests: Sequence[Arrays], outputs: Sequence[str]) -> list[Arrays]:
         """The named outputs of every request, in order; one run for all if the model batches."""
-        if not self._batches:
+        if not self._batches or len(requests) < 2:
             return [self._run(request, outputs) for request in requests]
-        if len(requests) == 1:
-            return [self._run(requests[0], outputs)]
         joined = {
             name: np.concatenate([request[name] for request in requests]) for name in requests[0]
         }

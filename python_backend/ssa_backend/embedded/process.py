@@ -67,12 +67,15 @@ class TritonProcess:
         return self._process.poll()
 
     def stubs(self) -> dict[int, str]:
-        """Process id and model instance (`<model>_0_0`) of every Python stub."""
+        """Process id and model instance (`<model>_0_0`) of every Python stub, dead ones included.
+
+        A stub that is already dead has no name any more: "?".
+        """
         try:
             children = psutil.Process(self.pid).children()
-            return {child.pid: child.cmdline()[_INSTANCE_ARGUMENT] for child in children}
         except psutil.NoSuchProcess:
             return {}
+        return {child.pid: _instance(child) for child in children}
 
     def stop(self, timeout_s: float) -> None:
         """Ask the server to end; whatever is left after `timeout_s` is killed."""
@@ -90,3 +93,11 @@ class TritonProcess:
         self._reader.join(_KILL_TIMEOUT_S)
         for region in _SHARED_MEMORY.glob(f"{self._shared_memory_prefix}*"):
             region.unlink(missing_ok=True)
+
+
+def _instance(stub: psutil.Process) -> str:
+    try:
+        arguments: list[str] = stub.cmdline()
+    except psutil.NoSuchProcess:
+        return "?"
+    return arguments[_INSTANCE_ARGUMENT] if len(arguments) > _INSTANCE_ARGUMENT else "?"

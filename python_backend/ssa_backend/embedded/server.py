@@ -28,8 +28,8 @@ from ssa_backend.embedded.supervisor import Supervisor
 from ssa_backend.embedded.warm_up import WarmUp, ensembles_in, warm_up_of
 from ssa_backend.settings import REPOSITORY_FILE
 
-# What requests in flight get to finish after a stop; what runs longer is cut off.
-_EXIT_TIMEOUT_S = 2
+# What requests in flight and then the stubs get to finish after a stop; the rest is cut off.
+_EXIT_TIMEOUT_S = 5
 
 
 class EmbeddedServer:

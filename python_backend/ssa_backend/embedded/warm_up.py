@@ -50,7 +50,7 @@ def warm_up_of(ensembles: Sequence[specs.Ensemble], timeout_s: float) -> WarmUp:
 def _infer(client: Any, ensemble: specs.Ensemble, timeout_s: float) -> None:
     inputs = []
     for tensor in ensemble.inputs:
-        array = _SAMPLES[tensor.name]()
+        array = SAMPLES[tensor.name]()
         request_input = triton.InferInput(tensor.name, list(array.shape), tensor.datatype)
         request_input.set_data_from_numpy(array)
         inputs.append(request_input)
@@ -72,4 +72,4 @@ def _image() -> NDArray[Any]:
 
 
 # An example for each input that an ensemble can have.
-_SAMPLES: dict[str, Callable[[], NDArray[Any]]] = {specs.IMAGE.name: _image}
+SAMPLES: dict[str, Callable[[], NDArray[Any]]] = {specs.IMAGE.name: _image}
