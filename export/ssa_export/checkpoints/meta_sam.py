@@ -70,7 +70,7 @@ def load_meta_sam(path: Path) -> Any:
 
 
 def _build(weights: Weights) -> Any:
-    renamed = {_rename(name): tensor.float() for name, tensor in weights.items()}
+    renamed = {transformers_name(name): tensor.float() for name, tensor in weights.items()}
     # One matrix encodes the positions of prompts and of the image; transformers names it twice.
     positional = renamed["prompt_encoder.shared_embedding.positional_embedding"]
     renamed["shared_image_embedding.positional_embedding"] = positional
@@ -81,7 +81,8 @@ def _build(weights: Weights) -> Any:
     return model.eval()
 
 
-def _rename(name: str) -> str:
+def transformers_name(name: str) -> str:
+    """What transformers calls the weight that segment_anything calls `name`."""
     for pattern, replacement in _RENAMES:
         name = pattern.sub(replacement, name)
     return name
