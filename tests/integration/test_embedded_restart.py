@@ -147,9 +147,14 @@ def test_a_killed_process_comes_back_and_no_request_hangs(
 
 
 @pytest.fixture(scope="module")
-def mini_running(repository: Path) -> Iterator[EmbeddedServer]:
+def mini_running(
+    repository: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[EmbeddedServer]:
     """A server of its own: what is killed here is no other test's."""
-    with EmbeddedServer(repository, http_port=0, grpc_port=0, metrics_port=0) as running:
+    log_file = tmp_path_factory.mktemp("server") / "server.log"
+    with EmbeddedServer(
+        repository, http_port=0, grpc_port=0, metrics_port=0, log_file=log_file
+    ) as running:
         yield running
 
 

@@ -27,7 +27,7 @@ def footprint() -> set[str]:
     """What the servers of this process hold: running processes and shared memory."""
     this = psutil.Process()
     regions = Path("/dev/shm").glob(f"ssa_{this.pid}_*")
-    return {str(child) for child in this.children(recursive=True)} | {str(r) for r in regions}
+    return {f"pid {p.pid}" for p in this.children(recursive=True)} | {str(r) for r in regions}
 
 
 @pytest.fixture(scope="module")

@@ -99,7 +99,9 @@ def _announce(console: Console, server: EmbeddedServer) -> None:
 
 
 def _rendered(line: LogLine) -> Text:
-    return Text.assemble((f"{line.time:8} ", "dim"), (line.message, _STYLES[line.level]))
+    # The word too: colours are gone where the output goes to a file.
+    level = "" if line.level == "info" else f"{line.level}: "
+    return Text.assemble((f"{line.time:8} ", "dim"), (level + line.message, _STYLES[line.level]))
 
 
 def _is_loopback(host: str) -> bool:

@@ -151,7 +151,8 @@ class EmbeddedServer:
         Raises:
             EmbeddedServerError: the server kept dying and was given up.
         """
-        assert self._supervisor is not None, "wait() before start()"
+        if self._supervisor is None:
+            raise RuntimeError("wait() before start()")
         return self._supervisor.wait(timeout_s)
 
     def stop(self) -> None:

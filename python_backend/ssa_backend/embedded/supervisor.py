@@ -96,9 +96,10 @@ class Supervisor:
     def stop(self) -> None:
         """End the server; returns when nothing of it is left."""
         self._stopping.set()
-        if not self._ready.is_set() and self._process is not None:
+        process = self._process
+        if process is not None and not self._ready.is_set():
             # Cut a warm-up short.
-            self._process.kill()
+            process.kill()
         self._thread.join()
 
     def _run(self) -> None:
