@@ -34,6 +34,8 @@ class LabelPlacer:
         Returns:
             x, y in the image, or None where the box does not fit.
         """
+        if np.count_nonzero(region) < _INSIDE * box_wh[0] * box_wh[1]:
+            return None  # what most segments are: too small, whatever their shape
         height, width = region.shape
         free = self._free[y0 : y0 + height, x0 : x0 + width]
         usable = np.pad(region & (free > 0), 1).astype(np.uint8)

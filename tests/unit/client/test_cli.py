@@ -91,7 +91,7 @@ def test_a_malformed_setting_is_a_usage_error(photos: Path, settings: list[str],
 
 
 def test_a_bad_image_does_not_stop_the_others(triton: FakeTriton, photos: Path) -> None:
-    triton.script = [(StatusCode.INVALID_ARGUMENT, "IMAGE is a damaged [JPEG].")]
+    triton.script = [(StatusCode.INVALID_ARGUMENT, "IMAGE is a damaged [jpeg].")]
     missing, out = photos / "missing.jpg", photos.parent / "out"
     done = Outcome("segment", photos, missing, "--out", out, "--url", triton.url)
     assert done.exit_code == 1
@@ -99,7 +99,7 @@ def test_a_bad_image_does_not_stop_the_others(triton: FakeTriton, photos: Path) 
     assert "1 segmented, 3 masks" in done.output
     assert "2 failed" in done.output
     # Whole, brackets too: it is text, not markup.
-    assert f"{photos / 'a.jpg'} IMAGE is a damaged [JPEG]." in done.output
+    assert f"{photos / 'a.jpg'} IMAGE is a damaged [jpeg]." in done.output
     assert "No such file" in done.output
 
 
