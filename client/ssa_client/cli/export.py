@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from ssa_client.cli.extras import require
+from ssa_export.presets import PRESETS, find_preset
 
 
 def export(
@@ -20,10 +21,7 @@ def export(
     ],
     preset: Annotated[
         str,
-        typer.Option(
-            help="Checkpoints and mask settings by name: mini, ade20k-b0, -b2, -b5, "
-            "cityscapes-b0, -b2, -b5."
-        ),
+        typer.Option(help=f"Checkpoints and mask settings by name: {', '.join(PRESETS)}."),
     ] = "mini",
     sam: Annotated[
         str | None,
@@ -61,7 +59,6 @@ def export(
         from transformers.utils import logging
 
         from ssa_export.errors import ExportError
-        from ssa_export.presets import find_preset
         from ssa_export.repository import ExportOptions, export_repository
     logging.disable_progress_bar()  # this command shows its own progress
     logging.set_verbosity_error()

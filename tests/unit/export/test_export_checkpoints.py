@@ -194,6 +194,25 @@ def test_bad_pth(meta_file: Path, tmp_path: Path) -> None:
         assert "segment_anything" in str(caught.value)
 
 
+def test_truncated_pickled_weights(segformer_folder: Path, tmp_path: Path) -> None:
+    for name in ("config.json", "preprocessor_config.json"):
+        shutil.copy(segformer_folder / name, tmp_path)
+    torch.save(load_file(segformer_folder / "model.safetensors"), tmp_path / "pytorch_model.bin")
+    truncate("pytorch_model.bin")(tmp_path)
+    with pytest.raises(CheckpointError) as caught:
+        load_segmenter(str(tmp_path))
+    assert_one_sentence(caught.value, "cannot be loaded")
+
+
+def test_checkpoint_in_half_precision_in_several_files(sam_folder: Path, tmp_path: Path) -> None:
+    model = load_sam(str(sam_folder)).model.half()
+    model.save_pretrained(tmp_path, max_shard_size="100KB")
+    assert len(list(tmp_path.glob("*.safetensors"))) > 1
+    loaded = load_sam(str(tmp_path))
+    assert loaded.model.dtype == torch.float32
+    assert loaded.settings.sha256 != load_sam(str(sam_folder)).settings.sha256
+
+
 @pytest.mark.parametrize("source", ["nowhere/to/be/found", "missing.pth", "./gone", "some/x.pth"])
 def test_path_that_does_not_exist(source: str) -> None:
     with pytest.raises(CheckpointError, match="does not exist; expected a Hub id"):
