@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
+from PIL import Image, ImageOps
 
 from ssa_client.exceptions import ImageReadError, InvalidRequestError
 
@@ -43,6 +43,24 @@ def encode_image(image: ImageSource) -> bytes:
     raise InvalidRequestError(
         f"image is a {type(image).__name__}; expected a path, bytes, a PIL image or a uint8 array."
     )
+
+
+def open_image(image: ImageSource) -> Image.Image:
+    """`image` as the server sees what `encode_image` makes of it: files and bytes upright.
+
+    Raises:
+        ImageReadError: the file is missing or cannot be read, or its bytes are no image.
+        InvalidRequestError: an array of another dtype or shape, or another type altogether.
+    """
+    if isinstance(image, Image.Image):
+        return image
+    if isinstance(image, np.ndarray):
+        return _from_array(image)
+    try:
+        with Image.open(io.BytesIO(encode_image(image))) as opened:
+            return ImageOps.exif_transpose(opened)
+    except (OSError, SyntaxError) as error:  # Pillow's decoders raise both
+        raise ImageReadError(f"cannot decode the image: {error}.") from error
 
 
 def _read(path: Path) -> bytes:

@@ -5,17 +5,16 @@ At no time is more than one full-size mask held.
 
 from __future__ import annotations
 
-import io
 from dataclasses import dataclass
 from functools import cache
 
 import cv2
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageDraw, ImageFont, ImageOps
+from PIL import Image, ImageDraw, ImageFont
 from pycocotools import mask as coco_mask
 
-from ssa_client._image import ImageSource, encode_image
+from ssa_client._image import ImageSource, open_image
 from ssa_client._labels import LabelPlacer
 from ssa_client._legend import LegendEntry, draw_legend
 from ssa_client._palette import class_colors
@@ -45,6 +44,7 @@ def draw(result: SegmentationResult, image: ImageSource) -> Image.Image:
         RGB, as wide as the image and higher by the legend.
 
     Raises:
+        ImageReadError: the image cannot be read.
         ValueError: the image has another size than the one that was segmented.
     """
     photo = _open_rgb(image, result.size_hw)
@@ -65,9 +65,8 @@ class _Label:
 
 
 def _open_rgb(image: ImageSource, size_hw: tuple[int, int]) -> RgbArray:
-    """The image as the server saw it: uint8 [H, W, 3], upright by its EXIF orientation."""
-    with Image.open(io.BytesIO(encode_image(image))) as opened:
-        rgb = np.asarray(ImageOps.exif_transpose(opened).convert("RGB"))
+    """The image as the server saw it, uint8 [H, W, 3]."""
+    rgb = np.asarray(open_image(image).convert("RGB"))
     if rgb.shape[:2] != size_hw:
         raise ValueError(f"image is {list(rgb.shape[:2])}; the result is of one of {size_hw}.")
     return rgb

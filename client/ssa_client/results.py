@@ -100,6 +100,7 @@ class SegmentationResult:
 
         Raises:
             ImportError: the extra `draw` is not installed.
+            ImageReadError: the image cannot be read.
             ValueError: the image has another size than the one that was segmented.
         """
         from ssa_client.drawing import draw

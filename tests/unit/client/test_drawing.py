@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 from pycocotools import mask as coco_mask
 
-from ssa_client import Mask, SegmentationResult, drawing
+from ssa_client import ImageReadError, Mask, SegmentationResult, drawing
 from ssa_client._labels import LabelPlacer
 from ssa_client._palette import class_colors
 
@@ -145,6 +145,8 @@ def test_a_photo_is_turned_as_the_server_turns_it() -> None:
     assert result.draw(buffer.getvalue()).width == 320
     with pytest.raises(ValueError, match=r"\[320, 240\].*\(240, 320\)"):
         result.draw(np.rot90(photo))
+    with pytest.raises(ImageReadError, match="cannot decode"):
+        result.draw(b"no image")
 
 
 def test_memory_does_not_grow_with_the_number_of_masks() -> None:
