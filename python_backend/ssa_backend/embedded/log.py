@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import threading
 import time
@@ -93,9 +94,11 @@ class ServerLog:
         errors = [line for line in lines if line.level == "error"]
         return "\n".join(line.message for line in errors or lines)
 
-    def warn(self, message: str) -> None:
-        """Add a line of our own."""
-        self.write(f'W{time.strftime("%m%d %H:%M:%S")}.0 0 supervisor:0] "{message}"')
+    def add(self, level: Level, message: str) -> None:
+        """Add a message of our own, in Triton's form."""
+        now = time.strftime("%m%d %H:%M:%S")
+        escaped = message.replace("\n", "\\n")
+        self.write(f'{level[0].upper()}{now}.0 {os.getpid()} supervisor.py:0] "{escaped}"')
 
     def __enter__(self) -> ServerLog:
         return self

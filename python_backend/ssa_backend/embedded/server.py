@@ -16,7 +16,6 @@ import threading
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
-from types import TracebackType
 
 from ssa_backend.embedded.errors import EmbeddedServerError
 from ssa_backend.embedded.install import Installation, install
@@ -50,7 +49,7 @@ class EmbeddedServer:
         grpc_port: int = 8001,
         metrics_port: int = 8002,
         *,
-        start_timeout_s: float = 120.0,
+        start_timeout_s: float = 300.0,
         warm_up: WarmUp | None = None,
         log_file: Path | None = None,
         on_log: Callable[[LogLine], None] | None = None,
@@ -58,9 +57,10 @@ class EmbeddedServer:
     ) -> None:
         """Nothing starts yet. A port of 0 means any free one.
 
-        `warm_up` gets the gRPC address and raises if the service does not answer; None sends a
-        small image through every ensemble of the repository. `on_log` gets the readable lines of
-        the log, from another thread; all of them as they are with `verbose`.
+        `start_timeout_s` bounds the loading of the models, and again each first inference.
+        `warm_up` gets the gRPC address and raises `EmbeddedServerError` if the service does not
+        answer; None sends a small image through every ensemble of the repository. `on_log` gets
+        the readable lines of the log, from another thread; with `verbose` all of them as they are.
         """
         self.repository = Path(repository).resolve()
         self.host = host
@@ -71,6 +71,7 @@ class EmbeddedServer:
         self._on_log = on_log
         self._verbose = verbose
         self._resources = ExitStack()
+        self._log: ServerLog | None = None
         self._supervisor: Supervisor | None = None
 
     @property
@@ -110,40 +111,47 @@ class EmbeddedServer:
         """
         _check_repository(self.repository)
         self.ports = self.ports.resolved(self.host)
-        folder = Path(tempfile.mkdtemp(prefix="ssa-serve-"))
-        backends = folder / "backends"
-        backends.mkdir()
-        self._resources.callback(shutil.rmtree, backends)
-        self.log_file = self.log_file or folder / "server.log"
-        log = self._resources.enter_context(
-            ServerLog(self.log_file, self._on_log, verbose=self._verbose)
-        )
-        try:
+        with ExitStack() as resources:
+            folder = Path(tempfile.mkdtemp(prefix="ssa-serve-"))
+            backends = folder / "backends"
+            backends.mkdir()
+            resources.callback(shutil.rmtree, backends)
             installation = install(backends)
-            warm_up = self._warm_up or warm_up_of(
-                ensembles_in(self.repository), self._start_timeout_s
-            )
+            self.log_file = self.log_file or folder / "server.log"
+            log = self._log = ServerLog(self.log_file, self._on_log, verbose=self._verbose)
+            resources.enter_context(log)
 
             def launch() -> TritonProcess:
                 prefix = f"ssa_{os.getpid()}_{secrets.token_hex(4)}_"
                 command = self._command(installation, prefix)
                 return TritonProcess(command, installation.environment, prefix, log.write)
 
-            def wait_until_ready(process: TritonProcess, stopping: threading.Event) -> None:
-                wait_until_loaded(
-                    process, self._reachable_host, self.ports.http, self._start_timeout_s, stopping
-                )
-                if not stopping.is_set():
-                    warm_up(self.grpc_url)
+            def on_death(reason: str) -> None:
+                log.add("warning", f"{reason} Starting everything again.")
 
-            self._supervisor = Supervisor(launch, wait_until_ready, log.warn)
-            self._supervisor.start()
-        except BaseException as error:
-            self._resources.close()
-            if isinstance(error, EmbeddedServerError):
-                report = "\n".join(filter(None, [str(error), log.tail()]))
-                raise EmbeddedServerError(f"{report}\nFull log: {self.log_file}") from error
-            raise
+            self._supervisor = Supervisor(launch, self._wait_until_ready, on_death)
+            try:
+                self._supervisor.start()
+            except EmbeddedServerError as error:
+                raise self._explained(error) from None
+            self._resources = resources.pop_all()
+
+    def _wait_until_ready(self, process: TritonProcess, stopping: threading.Event) -> None:
+        wait_until_loaded(
+            process, self._reachable_host, self.ports.http, self._start_timeout_s, stopping
+        )
+        if stopping.is_set():
+            return
+        warm_up = self._warm_up or warm_up_of(ensembles_in(self.repository), self._start_timeout_s)
+        warm_up(self.grpc_url)
+        if self._log is not None and self.restarts:
+            self._log.add("info", "Ready again.")
+
+    def _explained(self, error: EmbeddedServerError) -> EmbeddedServerError:
+        """The same error with the end of the log, where the reason is."""
+        tail = self._log.tail() if self._log else ""
+        lines = [str(error), tail, f"Full log: {self.log_file}"]
+        return EmbeddedServerError("\n".join(filter(None, lines)))
 
     def wait(self, timeout_s: float | None = None) -> bool:
         """Wait for the end; False if the server still runs after `timeout_s`.
@@ -153,7 +161,10 @@ class EmbeddedServer:
         """
         if self._supervisor is None:
             raise RuntimeError("wait() before start()")
-        return self._supervisor.wait(timeout_s)
+        try:
+            return self._supervisor.wait(timeout_s)
+        except EmbeddedServerError as error:
+            raise self._explained(error) from None
 
     def stop(self) -> None:
         """End the server; returns when no process and no shared memory of it is left."""
@@ -165,12 +176,7 @@ class EmbeddedServer:
         self.start()
         return self
 
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.stop()
 
     def _command(self, installation: Installation, shared_memory_prefix: str) -> list[str]:

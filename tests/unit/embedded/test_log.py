@@ -53,8 +53,9 @@ def test_the_file_has_every_line_and_the_listener_the_readable_ones(tmp_path: Pa
     with ServerLog(tmp_path / "log", seen.append) as log:
         for line in ("+--+", LOADED, FAILED):
             log.write(line)
-        log.warn("a stub died.")
+        log.add("warning", "a stub died:\nkilled")
     assert [line.level for line in seen] == ["info", "error", "warning"]
+    assert seen[-1].message == "a stub died:\nkilled"
     assert (tmp_path / "log").read_text().splitlines()[:3] == ["+--+", LOADED, FAILED]
 
 
