@@ -3,7 +3,8 @@
 The committed checkpoints were made on two CPU cores with
 
     python -m ssa_export.training segformer --minutes 6
-    python -m ssa_export.training sam --minutes 60
+    python -m ssa_export.training sam --minutes 25 --image-size 128 --out build/train/sam-128
+    python -m ssa_export.training sam --minutes 25 --start build/train/sam-128
 
 run from the repository's root after `pip install -e .[export]`. Scenes, logs and the state to
 resume from go below `build/train` (about 5 GB for 3,000 scenes, drawn in some minutes at the first
@@ -14,19 +15,17 @@ from __future__ import annotations
 
 import argparse
 import logging
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from ssa_export.training.data import SceneStore, scene_store
+from ssa_export.training.data import scene_store
 from ssa_export.training.loop import Schedule, Task, Trainer
 from ssa_export.training.mini_sam import SamTask
 from ssa_export.training.mini_segformer import SegmenterTask
 
-_TASKS: dict[str, Callable[[SceneStore], Task[Any]]] = {"sam": SamTask, "segformer": SegmenterTask}
-_MINUTES = {"sam": 60.0, "segformer": 6.0}
+_MINUTES = {"sam": 30.0, "segformer": 8.0}
 
 
 def main() -> None:
@@ -34,16 +33,21 @@ def main() -> None:
     arguments = _parse()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     torch.manual_seed(arguments.seed)
-    torch.set_num_threads(arguments.threads)
     name = arguments.model
     store = scene_store(arguments.scenes, arguments.work_dir)
-    task: Task[Any] = _TASKS[name](store)
+    task: Task[Any]
+    if name == "sam":
+        task = SamTask(store, arguments.image_size, arguments.start)
+    else:
+        task = SegmenterTask(store)
     minutes = arguments.minutes or _MINUTES[name]
-    trainer = Trainer(
+    out = arguments.out or Path("export/checkpoints") / f"mini-{name}"
+    trainer: Trainer[Any] = Trainer(
         task,
         Schedule(total_s=minutes * 60, seed=arguments.seed),
-        state_file=arguments.work_dir / f"{name}.pt",
-        out=arguments.out or Path("export/checkpoints") / f"mini-{name}",
+        state_file=arguments.work_dir / f"{out.name}.pt",
+        out=out,
+        workers=arguments.workers,
     )
     if arguments.resume:
         trainer.resume()
@@ -53,13 +57,15 @@ def main() -> None:
 def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m ssa_export.training", description=__doc__)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.add_argument("model", choices=sorted(_TASKS))
+    parser.add_argument("model", choices=sorted(_MINUTES))
     parser.add_argument("--minutes", type=float, help=f"of training; default {_MINUTES}")
+    parser.add_argument("--image-size", type=int, default=192, help="SAM's; default 192")
+    parser.add_argument("--start", type=Path, help="a SAM checkpoint to start from")
     parser.add_argument("--out", type=Path, help="the checkpoint's folder")
     parser.add_argument("--resume", action="store_true", help="go on from the last saved state")
     parser.add_argument("--scenes", type=int, default=3000, help="how many to train on")
     parser.add_argument("--work-dir", type=Path, default=Path("build/train"))
-    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--workers", type=int, default=2, help="batches at a time, one a core")
     parser.add_argument("--seed", type=int, default=0)
     return parser.parse_args()
 
