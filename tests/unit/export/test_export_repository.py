@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -9,9 +12,12 @@ import pytest
 from ssa_backend import specs
 from ssa_backend.settings import MaskSettings, RepositorySettings
 from ssa_export import repository as repository_module
+from ssa_export import tensorrt
 from ssa_export.errors import DestinationError, ExportError, MissingToolError, ParityError
+from ssa_export.mask_gate import Runner
 from ssa_export.presets import CHECKPOINTS, PRESETS, Preset, find_preset
 from ssa_export.repository import ExportOptions, export_repository, replacing
+from ssa_export.tensorrt import OnnxExport
 
 
 @pytest.fixture
@@ -94,6 +100,33 @@ def test_tensorrt_that_is_not_installed_is_said_before_any_work(
     with pytest.raises(MissingToolError, match=r"pip install 'ssa-triton\[tensorrt\]'"):
         export_repository(preset, tmp_path / "repository", options=ExportOptions(tensorrt=True))
     assert not list(tmp_path.iterdir())
+
+
+def test_plans_take_the_place_of_onnx_files(
+    preset: Preset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All but TensorRT itself: an ONNX file plays the plan."""
+
+    def build(export: OnnxExport, points_per_batch: int, *, fp16: bool) -> None:
+        assert (points_per_batch, fp16) == (64, True)
+        shutil.copy(export.path, export.version / "model.plan")
+
+    @contextmanager
+    def run(path: Path) -> Iterator[Runner]:
+        yield tensorrt._onnx_runner(path)
+
+    monkeypatch.setattr(tensorrt, "find_spec", lambda name: True)
+    monkeypatch.setattr(tensorrt, "_build_plan", build)
+    monkeypatch.setattr(tensorrt, "_plan_runner", run)
+    steps: list[str] = []
+    repository = tmp_path / "repository"
+    options = ExportOptions(tensorrt=True, fp16=True)
+    settings = export_repository(preset, repository, steps.append, options)
+    assert settings.network_backend == "tensorrt"
+    assert "the plan of sam_mask_decoder agrees with ONNX to 1.0000" in steps
+    for model in (specs.SAM_IMAGE_ENCODER, specs.SAM_MASK_DECODER, specs.SEMANTIC_SEGMENTER):
+        assert 'backend: "tensorrt"' in (repository / model.name / "config.pbtxt").read_text()
+        assert [file.name for file in (repository / model.name / "1").iterdir()] == ["model.plan"]
 
 
 def test_presets() -> None:
