@@ -76,6 +76,7 @@ def parse_response(response: InferResult, *, branch: bool) -> SegmentationResult
     return SegmentationResult(
         size_hw=(height, width),
         masks=_parse_masks(read, (height, width)),
+        labels=tuple(_texts(read(specs.LABELS))),
         semantic_map=cast("npt.NDArray[np.uint16]", read(specs.SEMANTIC_MAP)),
         branch_map=cast("npt.NDArray[np.uint16]", read(specs.BRANCH_MAP)) if branch else None,
     )

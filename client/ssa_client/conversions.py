@@ -46,6 +46,7 @@ class SemanticAnnotation(TypedDict):
     image: ImageEntry
     annotations: list[MaskEntry]
     semantic_mask: dict[str, Rle]
+    semantic_names: dict[str, str]
 
 
 class CocoAnnotation(TypedDict):
@@ -64,8 +65,12 @@ class CocoAnnotation(TypedDict):
 def to_annotation(
     result: SegmentationResult, file_name: str, image_id: int = 1
 ) -> SemanticAnnotation:
-    """SA-1B's object with class names; `semantic_mask` has one RLE per class id of the map."""
+    """SA-1B's object with class names.
+
+    `semantic_mask` has one RLE per class id of the map, `semantic_names` its name.
+    """
     height, width = result.size_hw
+    class_ids = np.unique(result.semantic_map)
     return {
         "image": {
             "image_id": image_id,
@@ -75,9 +80,9 @@ def to_annotation(
         },
         "annotations": [_mask_entry(mask, id_) for id_, mask in enumerate(result.masks, start=1)],
         "semantic_mask": {
-            str(class_id): _encode(result.semantic_map == class_id)
-            for class_id in np.unique(result.semantic_map)
+            str(class_id): _encode(result.semantic_map == class_id) for class_id in class_ids
         },
+        "semantic_names": {str(class_id): result.labels[class_id] for class_id in class_ids},
     }
 
 

@@ -176,12 +176,11 @@ def _font(size: int) -> ImageFont.ImageFont | ImageFont.FreeTypeFont:
 def _legend_of(result: SegmentationResult) -> Image.Image:
     """Every class of the map, the largest first."""
     ids, counts = np.unique(result.semantic_map, return_counts=True)
-    names = result.class_names
     order = np.argsort(-counts, kind="stable")
     entries = [
         LegendEntry(
             color=tuple(class_colors(ids[i]).tolist()),
-            name=names.get(int(ids[i]), f"class {ids[i]}"),
+            name=result.labels[ids[i]],
             share=counts[i] / result.semantic_map.size,
         )
         for i in order

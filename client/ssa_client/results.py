@@ -50,24 +50,16 @@ class Mask:
 class SegmentationResult:
     """Every segment of one image, and the class of every pixel.
 
-    `masks` are sorted by area, largest first. `semantic_map` is uint16 [H, W] class ids: the
-    segmenter's map with the masks painted over it. `branch_map`, where it was asked for, is the
-    segmenter's map alone. The arrays are read-only.
+    `masks` are sorted by area, largest first. `labels[i]` names class i. `semantic_map` is uint16
+    [H, W] class ids: the segmenter's map with the masks painted over it. `branch_map`, where it was
+    asked for, is the segmenter's map alone. The arrays are read-only.
     """
 
     size_hw: tuple[int, int]
     masks: tuple[Mask, ...]
+    labels: tuple[str, ...]
     semantic_map: npt.NDArray[np.uint16]
     branch_map: npt.NDArray[np.uint16] | None = None
-
-    @property
-    def class_names(self) -> dict[int, str]:
-        """Class id to name, by id, of the classes that masks carry.
-
-        A class that only pixels outside every mask have is not among them: its name does not
-        travel.
-        """
-        return dict(sorted({mask.class_id: mask.class_name for mask in self.masks}.items()))
 
     def to_annotation(self, file_name: str, image_id: int = 1) -> SemanticAnnotation:
         """SA-1B's JSON object for the image, with class names and one RLE per class."""
@@ -82,8 +74,8 @@ class SegmentationResult:
         return to_coco(self, image_id, first_id)
 
     def coco_categories(self) -> list[dict[str, Any]]:
-        """COCO's `categories` of the classes that masks carry."""
-        return [{"id": id_, "name": name} for id_, name in self.class_names.items()]
+        """COCO's `categories`: every class that the segmenter knows."""
+        return [{"id": id_, "name": name} for id_, name in enumerate(self.labels)]
 
     def to_supervision(self) -> supervision.Detections:
         """`supervision.Detections`; holds all N masks at full size, N * H * W bytes.

@@ -46,9 +46,9 @@ def model_config(model: Model, settings: RepositorySettings) -> model_config_pb2
         config.dynamic_batching.SetInParent()
     for group in model.settings:
         config.parameters[group].string_value = to_json(getattr(settings, group))
-    if is_step:
-        kind = model_config_pb2.ModelInstanceGroup.KIND_CPU
-        config.instance_group.add(count=1, kind=kind)
+    # Left to itself, Triton would start two instances of a network on a CPU, two processes.
+    kinds = model_config_pb2.ModelInstanceGroup
+    config.instance_group.add(count=1, kind=kinds.KIND_CPU if is_step else kinds.KIND_AUTO)
     return config
 
 

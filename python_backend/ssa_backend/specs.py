@@ -153,7 +153,16 @@ SEMANTIC_MAP = Tensor(
     "semantic_map", "UINT16", ("height", "width"), "class ids, masks painted over the branch"
 )
 BRANCH_MAP = Tensor("branch_map", "UINT16", ("height", "width"), "class ids of the segmenter alone")
-LABEL_OUTPUTS = (CLASS_ID, CLASS_NAME, CLASS_PROPOSALS, VOTE_SHARE, SEMANTIC_MAP, BRANCH_MAP)
+LABELS = Tensor("labels", "BYTES", ("classes",), "the name of every class id of the maps")
+LABEL_OUTPUTS = (
+    CLASS_ID,
+    CLASS_NAME,
+    CLASS_PROPOSALS,
+    VOTE_SHARE,
+    SEMANTIC_MAP,
+    BRANCH_MAP,
+    LABELS,
+)
 
 # --- exported networks -----------------------------------------------------------------------
 

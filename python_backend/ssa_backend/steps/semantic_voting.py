@@ -40,4 +40,5 @@ class TritonPythonModel(Step):
             specs.VOTE_SHARE.name: labels.vote_shares,
             specs.SEMANTIC_MAP.name: labels.semantic_map,
             specs.BRANCH_MAP.name: labels.branch_map,
+            specs.LABELS.name: self.names[:-1],
         }

@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 from pycocotools import mask as coco_mask
 
+from ssa_backend.labels import CITYSCAPES
 from tests.unit.client.fake_triton import FakeTriton, Tensors, serving, texts
 
 HEIGHT, WIDTH = 60, 80
@@ -55,6 +56,7 @@ def tensors() -> Tensors:
         "vote_share": np.array([1.0, 0.75, 0.5], np.float32),
         "semantic_map": semantic_map,
         "branch_map": branch_map,
+        "labels": texts(*CITYSCAPES),
     }
 
 

@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 from pycocotools import mask as coco_mask
 
+from ssa_backend.labels import CITYSCAPES
 from ssa_client import ImageReadError, Mask, SegmentationResult, drawing
 from ssa_client._labels import LabelPlacer
 from ssa_client._palette import class_colors
@@ -25,6 +26,7 @@ def made_of(
     return SegmentationResult(
         semantic_map.shape,  # type: ignore[arg-type]
         tuple(_mask(*mask) for mask in masks),
+        CITYSCAPES,
         semantic_map,
     )
 
@@ -86,7 +88,9 @@ def test_each_object_gets_its_name_once() -> None:
     bonnet = np.zeros((240, 320), np.bool_)
     bonnet[140:180, 45:155] = True
     part = made_of([(bonnet, 13, "car")], result.semantic_map).masks
-    whole_and_part = SegmentationResult(result.size_hw, (*result.masks, *part), result.semantic_map)
+    whole_and_part = SegmentationResult(
+        result.size_hw, (*result.masks, *part), CITYSCAPES, result.semantic_map
+    )
     _, labels = drawing._outline_and_place(whole_and_part, line_width=1)
     assert sorted(label.text for label in labels) == ["car", "car", "road"]
     for label in labels:

@@ -17,7 +17,7 @@ def test_every_tensor_lands_in_its_field(triton: FakeTriton, jpeg: bytes) -> Non
     assert result.size_hw == (60, 80)
     np.testing.assert_array_equal(result.semantic_map, triton.tensors["semantic_map"])
     assert result.semantic_map.dtype == np.uint16
-    assert result.class_names == {0: "road", 10: "sky", 13: "car"}
+    assert [result.labels[i] for i in (0, 8, 18)] == ["road", "vegetation", "bicycle"]
     road = result.masks[1]
     assert road == Mask(
         segmentation={"size": [60, 80], "counts": triton.tensors["segmentation"][1].decode()},
@@ -39,14 +39,14 @@ def test_every_tensor_lands_in_its_field(triton: FakeTriton, jpeg: bytes) -> Non
 
 
 def test_an_image_without_masks_is_a_result(triton: FakeTriton, jpeg: bytes) -> None:
-    per_image = {"size", "semantic_map", "branch_map"}
+    per_image = {"size", "semantic_map", "branch_map", "labels"}
     triton.tensors = {
         name: array if name in per_image else array[:0] for name, array in triton.tensors.items()
     }
     with SsaClient(triton.url) as client:
         result = client.segment(jpeg)
     assert result.masks == ()
-    assert result.class_names == {}
+    assert len(result.labels) == 19
 
 
 @pytest.mark.parametrize(

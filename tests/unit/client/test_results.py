@@ -52,6 +52,8 @@ def test_the_semantic_mask_is_the_map_in_parts(result: SegmentationResult) -> No
     semantic_mask = result.to_annotation("street.jpg")["semantic_mask"]
     # 8 is the branch's class on the rows that no mask covers.
     assert set(semantic_mask) == {"0", "8", "10", "13"}
+    names = result.to_annotation("street.jpg")["semantic_names"]
+    assert names == {"0": "road", "8": "vegetation", "10": "sky", "13": "car"}
     rebuilt = np.full(result.size_hw, 999, np.uint16)
     for class_id, rle in semantic_mask.items():
         rebuilt[coco_mask.decode(rle) == 1] = int(class_id)
@@ -90,7 +92,7 @@ def test_supervision_gets_masks_boxes_classes_and_names(result: SegmentationResu
 
 
 def test_no_masks_convert_to_nothing() -> None:
-    empty = SegmentationResult((4, 6), (), np.zeros((4, 6), np.uint16))
+    empty = SegmentationResult((4, 6), (), ("road",), np.zeros((4, 6), np.uint16))
     assert empty.to_annotation("a.png")["annotations"] == []
     assert empty.to_coco() == []
     detections = empty.to_supervision()

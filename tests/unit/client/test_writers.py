@@ -16,7 +16,9 @@ from ssa_client import SegmentationResult, write_annotation, write_picture, writ
 
 @pytest.fixture
 def result() -> SegmentationResult:
-    return SegmentationResult((2, 3), (), np.array([[0, 1, 1], [0, 0, 1]], np.uint16))
+    return SegmentationResult(
+        (2, 3), (), ("road", "sidewalk"), np.array([[0, 1, 1], [0, 0, 1]], np.uint16)
+    )
 
 
 def test_what_is_written_reads_back(tmp_path: Path, result: SegmentationResult) -> None:
