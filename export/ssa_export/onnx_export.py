@@ -67,7 +67,8 @@ def _trace(network: Network, path: Path) -> None:
             torch.onnx.export(
                 network.module,
                 tuple(torch.from_numpy(array) for array in inputs.values()),
-                path,
+                # As text: with a Path torch refuses to write more than 2 GB.
+                str(path),
                 input_names=[tensor.name for tensor in spec.inputs],
                 output_names=[tensor.name for tensor in spec.outputs],
                 dynamic_axes=varying,
