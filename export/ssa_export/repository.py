@@ -132,19 +132,35 @@ def replacing(repository: Path) -> Iterator[Path]:
     """A new folder that takes the place of `repository` when the block ends without an error.
 
     Raises:
-        DestinationError: `repository` holds something other than an exported repository.
+        DestinationError: `repository` holds something other than an exported repository, or
+            cannot be written.
     """
     _check_destination(repository)
     repository = repository.absolute()
-    repository.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=repository.parent, prefix=".export-") as scratch:
+    with _writing(repository):
+        repository.parent.mkdir(parents=True, exist_ok=True)
+        scratch = tempfile.TemporaryDirectory(dir=repository.parent, prefix=".export-")
+    with scratch:
         # A folder of its own: the scratch folder is private to this user, and a server is not.
-        staging = Path(scratch) / repository.name
+        staging = Path(scratch.name) / repository.name
         staging.mkdir()
         yield staging
-        if repository.exists():
-            repository.rename(Path(scratch) / "replaced")
-        staging.rename(repository)
+        with _writing(repository):
+            if repository.exists():
+                repository.rename(Path(scratch.name) / "replaced")
+            staging.rename(repository)
+
+
+@contextmanager
+def _writing(repository: Path) -> Iterator[None]:
+    """Name the destination where the system refuses it, such as a mount point or a bad parent."""
+    try:
+        yield
+    except OSError as error:
+        raise DestinationError(
+            f"{repository} cannot be written ({error.strerror}); "
+            "expected a folder that can be made or replaced."
+        ) from error
 
 
 def _check_destination(repository: Path) -> None:

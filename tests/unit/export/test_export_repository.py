@@ -90,6 +90,8 @@ def test_other_folders_and_files_are_left_alone(preset: Preset, tmp_path: Path) 
         export_repository(preset, tmp_path)
     with pytest.raises(DestinationError, match="is a file"):
         export_repository(preset, tmp_path / "thesis.tex")
+    with pytest.raises(DestinationError, match="cannot be written"):
+        export_repository(preset, tmp_path / "thesis.tex" / "repository")
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
 
 

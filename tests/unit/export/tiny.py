@@ -8,11 +8,13 @@ from typing import Any
 import torch
 from transformers import (
     AutoModelForSemanticSegmentation,
+    ConvNextConfig,
     SamConfig,
     SamImageProcessorPil,
     SamModel,
     SegformerConfig,
     SegformerImageProcessorPil,
+    UperNetConfig,
 )
 
 from tests.reference import torchvision_functions
@@ -74,6 +76,24 @@ def save_segmenter(folder: Path, config: Any, processor: Any) -> Path:
     randomise(AutoModelForSemanticSegmentation.from_config(config)).save_pretrained(folder)
     processor.save_pretrained(folder)
     return folder
+
+
+def upernet() -> tuple[Any, Any]:
+    """Configuration and image processor of a segmenter unlike Segformer."""
+    backbone = ConvNextConfig(
+        hidden_sizes=[8, 8, 16, 16],
+        depths=[1, 1, 1, 1],
+        out_features=[f"stage{i}" for i in range(1, 5)],
+    )
+    config = UperNetConfig(
+        backbone_config=backbone,
+        hidden_size=16,
+        pool_scales=[1, 2, 3],
+        auxiliary_in_channels=16,
+        auxiliary_channels=8,
+        id2label=dict(enumerate(LABELS)),
+    )
+    return config, SegformerImageProcessorPil(size={"height": IMAGE_SIZE, "width": IMAGE_SIZE})
 
 
 def meta_sam() -> Any:
