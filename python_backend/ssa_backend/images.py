@@ -43,15 +43,13 @@ def decode_image(data: bytes, limits: ImageSettings, sam: SamSettings) -> npt.ND
         # Pillow warns of large images by its own measure; `limits` is ours.
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)
         image = _open(data)
-        _check_frames(image)
+        _check_frames(image, data)
         _check_size(image.size, limits, sam)
         try:
             image.load()
             upright = ImageOps.exif_transpose(image)
         except Exception as error:  # decoders raise OSError, SyntaxError, ValueError, struct.error
-            raise InvalidInputError(
-                f"IMAGE is a damaged {image.format} of {len(data)} bytes: {error}."
-            ) from error
+            raise _damaged(image, data, error) from error
     return np.asarray(_to_rgb(upright))
 
 
@@ -73,8 +71,17 @@ def _open(data: bytes) -> Image.Image:
         raise InvalidInputError(f"IMAGE cannot be read: {error}.") from error
 
 
-def _check_frames(image: Image.Image) -> None:
-    frames = getattr(image, "n_frames", 1)
+def _damaged(image: Image.Image, data: bytes, error: Exception) -> InvalidInputError:
+    return InvalidInputError(f"IMAGE is a damaged {image.format} of {len(data)} bytes: {error}.")
+
+
+def _check_frames(image: Image.Image, data: bytes) -> None:
+    if image.format == "MPO":
+        return  # a camera's JPEG with a preview or a depth map behind the picture itself
+    try:
+        frames = getattr(image, "n_frames", 1)
+    except Exception as error:  # a TIFF is read to its end for it
+        raise _damaged(image, data, error) from error
     if frames > 1:
         raise InvalidInputError(
             f"IMAGE is a {image.format} of {frames} frames; expected a single image."
