@@ -53,7 +53,8 @@ def plan_crops(size_hw: tuple[int, int], settings: MaskSettings) -> list[Crop]:
             x0, y0 = (crop_width - overlap) * i, (crop_height - overlap) * j
             box = (x0, y0, min(x0 + crop_width, width), min(y0 + crop_height, height))
             crop_hw = (box[3] - box[1], box[2] - box[0])
-            crops.append(Crop(box, _grid(points_per_side, crop_hw)))
+            if min(crop_hw) > 0:  # of a small image, fewer crops than `per_side` may cover it
+                crops.append(Crop(box, _grid(points_per_side, crop_hw)))
     return crops
 
 
