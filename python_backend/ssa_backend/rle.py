@@ -96,10 +96,13 @@ def decode(counts: bytes, size_hw: tuple[int, int]) -> Runs:
         raise InvalidInputError(f"RLE counts {counts[:32]!r} end within a number.")
     values = _join_groups(groups, last)
     lengths = _undo_differences(values)
-    if (lengths < 0).any() or lengths.sum() != height * width:
+    total = height * width
+    # Each by itself too: a sum of huge ones could wrap around to the right total.
+    wrong = (lengths < 0) | (lengths > total)
+    if wrong.any() or lengths.sum() != total:
         raise InvalidInputError(
-            f"RLE counts describe {int(lengths.sum())} pixels; "
-            f"expected {height * width}, for a mask of {width}x{height}."
+            f"RLE counts describe {sum(lengths.tolist())} pixels; "
+            f"expected {total}, for a mask of {width}x{height}."
         )
     ends = np.cumsum(lengths)
     foreground = slice(1, None, 2)
