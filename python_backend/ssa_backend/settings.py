@@ -109,7 +109,7 @@ class MaskSettings:
 
 def _unknown_parameter(name: str, known: list[str]) -> str:
     close = difflib.get_close_matches(name, known, n=1)
-    hint = f"; did you mean {close[0]!r}?" if close else ""
+    hint = f"; did you mean {close[0]!r}?" if close else "."
     return f"unknown parameter {name!r}{hint} Known parameters: {', '.join(known)}."
 
 
@@ -123,7 +123,7 @@ def _checked(name: str, value: Any, kind: type[int] | type[float], low: float, h
         number = float(value)
         if kind is int and not number.is_integer():
             raise ValueError
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise InvalidInputError(f"parameter {name!r} is {value!r}; {expected}.") from None
     if not (math.isfinite(number) and low <= number <= high):
         raise InvalidInputError(f"parameter {name!r} is {value}; {expected}.")
