@@ -7,6 +7,7 @@ Triton server alone.
 from __future__ import annotations
 
 import json
+import traceback
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any, ClassVar
@@ -69,7 +70,7 @@ class Step(ABC):
         except ModelCallError as error:
             return _error(f"{name}: {error}", pb_utils.TritonError.UNAVAILABLE)
         except Exception as error:
-            pb_utils.Logger.log_error(f"{name} failed", error)
+            pb_utils.Logger.log_error(f"{name} failed:\n{_traceback(error)}")
             return _error(f"{name} failed: {type(error).__name__}: {error}")
 
 
@@ -116,6 +117,10 @@ def _to_array(tensor: Any) -> Any:
 def _to_tensor(tensor: Tensor, arrays: Arrays) -> Any:
     array = np.ascontiguousarray(arrays[tensor.name], tensor.numpy_dtype)
     return pb_utils.Tensor(tensor.name, array)
+
+
+def _traceback(error: Exception) -> str:
+    return "".join(traceback.format_exception(error))
 
 
 def _error(message: str, code: Any = None) -> Any:
