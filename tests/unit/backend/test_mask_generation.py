@@ -1,0 +1,214 @@
+"""Mask generation against segment-anything's `SamAutomaticMaskGenerator`, both on one network."""
+
+from __future__ import annotations
+
+import dataclasses
+import tracemalloc
+from itertools import product
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+import torch
+from pycocotools import mask as coco_mask
+from segment_anything import SamAutomaticMaskGenerator
+
+from ssa_backend import mask_generation
+from ssa_backend.images import sam_pixel_values
+from ssa_backend.mask_generation import GeneratedMasks, MaskGenerator, upsample
+from ssa_backend.settings import MaskSettings
+from tests.reference import analytic_sam, drawings
+
+SAM = analytic_sam.SETTINGS
+BASE = MaskSettings(points_per_side=8)
+
+SIZE_HW = (96, 128)
+OTHER_SIZES = [(150, 110), (64, 64), (40, 300), (23, 19)]
+
+VARIANTS: dict[str, dict[str, Any]] = {
+    "as published": {},
+    "one crop layer": {"crop_n_layers": 1},
+    "two crop layers": {"crop_n_layers": 2},
+    "crops with loose suppression": {"crop_n_layers": 1, "crop_nms_thresh": 0.95},
+    "every mask": {"pred_iou_thresh": 0.0, "stability_score_thresh": 0.0, "box_nms_thresh": 1.0},
+    "no IoU threshold": {"pred_iou_thresh": 0.0},
+    "no stability threshold": {"stability_score_thresh": 0.0},
+    "wide stability offset": {"stability_score_offset": 3.0, "stability_score_thresh": 0.6},
+    "tight suppression": {"box_nms_thresh": 0.2},
+    "no cleaning": {"min_mask_region_area": 0},
+    "much cleaning": {"min_mask_region_area": 900, "pred_iou_thresh": 0.7},
+    "batches that do not divide the prompts": {"points_per_batch": 7},
+}
+
+CASES: list[tuple[str, tuple[int, int]]] = [
+    *((variant, SIZE_HW) for variant in VARIANTS),
+    *product(("as published", "one crop layer", "much cleaning"), OTHER_SIZES),
+]
+
+
+@pytest.fixture(scope="module")
+def generator() -> MaskGenerator:
+    return MaskGenerator(SAM, analytic_sam.encode, analytic_sam.decode)
+
+
+@pytest.fixture(scope="module")
+def reference_sam() -> Any:
+    return analytic_sam.reference_sam()
+
+
+def generate(
+    generator: MaskGenerator, rgb: npt.NDArray[np.uint8], settings: MaskSettings
+) -> GeneratedMasks:
+    return generator.generate(rgb, analytic_sam.encode(sam_pixel_values(rgb, SAM)), settings)
+
+
+def iou(a: Any, b: Any, size_hw: tuple[int, int]) -> float:
+    """Of two RLE counts."""
+    rles = [{"size": list(size_hw), "counts": counts} for counts in (a, b)]
+    return float(coco_mask.iou(rles[:1], rles[1:], [False])[0, 0])
+
+
+@pytest.mark.parametrize(("variant", "size_hw"), CASES)
+def test_masks_are_those_of_segment_anything(
+    generator: MaskGenerator, reference_sam: Any, variant: str, size_hw: tuple[int, int]
+) -> None:
+    settings = dataclasses.replace(BASE, **VARIANTS[variant])
+    rgb = drawings.shapes(sum(size_hw), size_hw)
+    reference = SamAutomaticMaskGenerator(
+        reference_sam, output_mode="coco_rle", **dataclasses.asdict(settings)
+    )
+    expected = sorted(reference.generate(rgb), key=lambda mask: -mask["area"])
+    found = generate(generator, rgb, settings)
+
+    assert len(found.segmentation) == len(expected)
+    # The prompt, the crop and the network's own IoU say which mask is which.
+    keys = np.column_stack([found.points, found.crop_xywh, found.predicted_iou]).tolist()
+    assert len({tuple(key) for key in keys}) == len(keys)
+    for mask in expected:
+        point = np.array(mask["point_coords"][0], np.float32).tolist()
+        row = keys.index([*point, *mask["crop_box"], mask["predicted_iou"]])
+        assert iou(found.segmentation[row], mask["segmentation"]["counts"], size_hw) >= 0.99
+        assert found.area[row] == pytest.approx(mask["area"], rel=0.01)
+        assert found.bbox_xywh[row].tolist() == pytest.approx(mask["bbox"], abs=1)
+        assert found.stability_score[row] == pytest.approx(mask["stability_score"], abs=2e-3)
+
+
+def test_the_variants_do_different_things(generator: MaskGenerator) -> None:
+    """Or else the comparison above would compare the same few masks again and again."""
+    rgb = drawings.shapes(sum(SIZE_HW), SIZE_HW)
+    counts = {
+        name: len(generate(generator, rgb, dataclasses.replace(BASE, **changes)).segmentation)
+        for name, changes in VARIANTS.items()
+    }
+    same = {"batches that do not divide the prompts"}  # as "as published"
+    assert len({n for name, n in counts.items() if name not in same}) > len(counts) / 2
+    assert min(counts.values()) > 5
+
+
+def test_masks_come_by_area_and_their_fields_agree(generator: MaskGenerator) -> None:
+    found = generate(generator, drawings.shapes(2, SIZE_HW), BASE)
+    assert (np.diff(found.area) <= 0).all()
+    for counts, area, box in zip(
+        found.segmentation, found.area.tolist(), found.bbox_xywh.tolist(), strict=True
+    ):
+        rle = {"size": list(SIZE_HW), "counts": counts}
+        assert int(coco_mask.area(rle)) == area
+        x, y, width, height = coco_mask.toBbox(rle).astype(int).tolist()
+        assert box == [x, y, width - 1, height - 1]
+
+
+def test_no_mask_at_all(generator: MaskGenerator) -> None:
+    strict = dataclasses.replace(BASE, pred_iou_thresh=1.0, crop_n_layers=1)
+    found = generate(generator, drawings.shapes(3, (60, 80)), strict)
+    assert found.segmentation == []
+    assert found.bbox_xywh.shape == found.crop_xywh.shape == (0, 4)
+    assert found.points.shape == (0, 2)
+
+
+def test_empty_masks_are_left_out() -> None:
+    """segment-anything gives them back when its stability threshold is 0."""
+
+    def nothing(embedding: Any, points: Any, labels: Any) -> Any:
+        masks, ious = analytic_sam.decode(embedding, points, labels)
+        return np.full_like(masks, -50), ious
+
+    everything = dataclasses.replace(BASE, **VARIANTS["every mask"])
+    empty = MaskGenerator(SAM, analytic_sam.encode, nothing)
+    assert generate(empty, drawings.shapes(3, (60, 80)), everything).segmentation == []
+
+
+def test_the_encoder_sees_each_crop_once_and_the_whole_image_never() -> None:
+    seen = []
+
+    def encode(pixels: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        seen.append(pixels.shape)
+        return analytic_sam.encode(pixels)
+
+    generate(
+        MaskGenerator(SAM, encode, analytic_sam.decode),
+        drawings.shapes(4, (60, 80)),
+        dataclasses.replace(BASE, crop_n_layers=2),
+    )
+    assert seen == [(1, 3, 64, 64)] * (4 + 16)
+
+
+@pytest.mark.parametrize(
+    ("crop_hw", "image_size"),
+    [((150, 200), 64), ((70, 31), 64), ((20, 300), 64), ((200, 200), 128), ((9, 9), 64)],
+)
+def test_upsampling_is_that_of_sam(
+    reference_sam: Any, crop_hw: tuple[int, int], image_size: int
+) -> None:
+    low_res = np.random.default_rng(0).normal(0, 8, (32, 32)).astype(np.float32)
+    scale = image_size / max(crop_hw)
+    padded = torch.nn.functional.interpolate(
+        torch.as_tensor(low_res)[None, None], (image_size, image_size), mode="bilinear"
+    )
+    input_hw = (int(crop_hw[0] * scale + 0.5), int(crop_hw[1] * scale + 0.5))
+    expected = torch.nn.functional.interpolate(
+        padded[..., : input_hw[0], : input_hw[1]], crop_hw, mode="bilinear"
+    )
+    np.testing.assert_allclose(
+        upsample(low_res, crop_hw, image_size), expected[0, 0].numpy(), atol=1e-4
+    )
+
+
+def test_only_masks_above_the_iou_threshold_are_upsampled(
+    generator: MaskGenerator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[int] = []
+    passing: list[int] = []
+
+    def counted(*arguments: Any) -> Any:
+        calls.append(1)
+        return upsample(*arguments)
+
+    def decode(*arguments: Any) -> Any:
+        masks, ious = analytic_sam.decode(*arguments)
+        passing.append(np.count_nonzero(ious > BASE.pred_iou_thresh))
+        return masks, ious
+
+    monkeypatch.setattr(mask_generation, "upsample", counted)
+    counting = MaskGenerator(SAM, analytic_sam.encode, decode)
+    generate(counting, drawings.shapes(5, (60, 80)), BASE)
+    assert len(calls) == sum(passing)
+    assert 0 < len(calls) < BASE.points_per_side**2 * 3
+
+
+def test_memory_does_not_grow_with_the_number_of_masks() -> None:
+    rgb = drawings.shapes(6, (600, 900))
+    full_size = 600 * 900 * 4  # bytes of one mask's logits
+    everything = dataclasses.replace(
+        BASE, points_per_side=7, min_mask_region_area=0, **VARIANTS["every mask"]
+    )
+    generator = MaskGenerator(SAM, analytic_sam.encode, analytic_sam.decode, threads=2)
+    tracemalloc.start()
+    try:
+        found = generate(generator, rgb, everything)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert len(found.segmentation) == 7 * 7 * 3
+    # Two threads hold the logits and a few bits of one mask each.
+    assert peak < 12 * full_size
