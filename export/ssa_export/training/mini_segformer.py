@@ -25,7 +25,7 @@ from ssa_export.scenes import UNLABELLED
 from ssa_export.training.data import SceneStore
 from ssa_export.training.views import random_box, view_labels, view_pixels
 
-INPUT_SIZE: Final = 128
+INPUT_SIZE: Final = 160
 
 # The rows that a map of half the size, grown with `align_corners=True`, stands for.
 _LATTICE: Final = np.linspace(0, INPUT_SIZE - 1, INPUT_SIZE // 2).round().astype(np.int64)
@@ -102,10 +102,10 @@ class SegmenterTask:
 
 
 def _class_weights(store: SceneStore, sample: int = 200) -> Tensor:
-    """The inverse fourth root of each class's share of the pixels, 1 on average; float32 [19]."""
+    """The inverse square root of each class's share of the pixels, 1 on average; float32 [19]."""
     counts = np.ones(256)
     for index in range(min(sample, len(store))):
         classes = store.classes[index][store.instances[index, ::4, ::4]]
         counts += np.bincount(classes.ravel(), minlength=256)
-    weights = counts[: len(CITYSCAPES)] ** -0.25
+    weights = counts[: len(CITYSCAPES)] ** -0.5
     return torch.from_numpy(weights / weights.mean()).float()
