@@ -105,27 +105,47 @@ def write_configs(repository: Path, settings: RepositorySettings) -> None:
         version = repository / config.name / VERSION
         version.mkdir(parents=True, exist_ok=True)
         text = HEADER + text_format.MessageToString(config)
-        (repository / config.name / "config.pbtxt").write_text(text, encoding="utf-8")
+        _config_path(repository, config).write_text(text, encoding="utf-8")
         if config.backend == "python":
-            source = STEP_SOURCE.format(name=config.name)
-            (version / "model.py").write_text(source, encoding="utf-8")
+            (version / "model.py").write_text(_step_source(config), encoding="utf-8")
         elif config.platform == "ensemble":
             # Triton wants a version folder even where there is nothing to put in it, and git
             # keeps no empty folder.
             (version / ".gitkeep").touch()
 
 
-def drifted(repository: Path) -> list[str]:
-    """Names of the models whose committed config differs, as a message, from the generated one."""
+def drifted(repository: Path) -> list[Path]:
+    """The committed files that differ from what would be generated; configs as messages."""
     wrong = []
     for config in configs(RepositorySettings.load(repository)):
-        path = repository / config.name / "config.pbtxt"
-        committed = model_config_pb2.ModelConfig()
-        if path.exists():
-            text_format.Parse(path.read_text(encoding="utf-8"), committed)
-        if committed != config:
-            wrong.append(config.name)
+        path = _config_path(repository, config)
+        if _parsed(path) != config:
+            wrong.append(path)
+        source = repository / config.name / VERSION / "model.py"
+        if config.backend == "python" and _text(source) != _step_source(config):
+            wrong.append(source)
     return wrong
+
+
+def _config_path(repository: Path, config: model_config_pb2.ModelConfig) -> Path:
+    name: str = config.name
+    return repository / name / "config.pbtxt"
+
+
+def _step_source(config: model_config_pb2.ModelConfig) -> str:
+    return STEP_SOURCE.format(name=config.name)
+
+
+def _parsed(path: Path) -> model_config_pb2.ModelConfig | None:
+    """The config in a file; None where there is none that can be read."""
+    try:
+        return text_format.Parse(_text(path), model_config_pb2.ModelConfig())
+    except text_format.ParseError:
+        return None
+
+
+def _text(path: Path) -> str:
+    return path.read_text(encoding="utf-8") if path.exists() else ""
 
 
 def main() -> int:
@@ -138,8 +158,8 @@ def main() -> int:
         write_configs(arguments.repository, RepositorySettings.load(arguments.repository))
         return 0
     wrong = drifted(arguments.repository)
-    for name in wrong:
-        print(f"{arguments.repository / name / 'config.pbtxt'} has drifted: run `make configs`")
+    for path in wrong:
+        print(f"{path} has drifted: run `make configs`")
     return 1 if wrong else 0
 
 

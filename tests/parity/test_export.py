@@ -13,13 +13,10 @@ import torch
 from transformers import (
     BeitConfig,
     BeitImageProcessorPil,
-    ConvNextConfig,
     DPTConfig,
     DPTImageProcessorPil,
     MobileViTConfig,
     MobileViTImageProcessorPil,
-    SegformerImageProcessorPil,
-    UperNetConfig,
 )
 
 from ssa_backend.settings import RepositorySettings, SegmenterSettings
@@ -31,23 +28,6 @@ from tests.unit.export import tiny
 
 SIZE = {"height": 64, "width": 64}
 LABELS = {"id2label": dict(enumerate(tiny.LABELS))}
-
-
-def upernet() -> tuple[Any, Any]:
-    backbone = ConvNextConfig(
-        hidden_sizes=[8, 8, 16, 16],
-        depths=[1, 1, 1, 1],
-        out_features=[f"stage{i}" for i in range(1, 5)],
-    )
-    config = UperNetConfig(
-        backbone_config=backbone,
-        hidden_size=16,
-        pool_scales=[1, 2, 3],
-        auxiliary_in_channels=16,
-        auxiliary_channels=8,
-        **LABELS,
-    )
-    return config, SegformerImageProcessorPil(size=SIZE)
 
 
 def beit() -> tuple[Any, Any]:
@@ -93,7 +73,7 @@ def mobilevit() -> tuple[Any, Any]:
     return config, MobileViTImageProcessorPil(size={"shortest_edge": 64}, crop_size=SIZE)
 
 
-@pytest.mark.parametrize("kind", [upernet, beit, dpt, mobilevit])
+@pytest.mark.parametrize("kind", [tiny.upernet, beit, dpt, mobilevit])
 def test_any_segmenter_of_transformers_exports_with_its_own_classes(
     kind: Callable[[], tuple[Any, Any]], tmp_path: Path
 ) -> None:

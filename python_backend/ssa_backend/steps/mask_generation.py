@@ -15,6 +15,10 @@ from ssa_backend.settings import MaskSettings, SamSettings
 from ssa_backend.triton import Arrays, Step, call_model
 
 
+# Each holds a mask of the image's full size while it measures it.
+MAX_THREADS = 8
+
+
 class TritonPythonModel(Step):
     """See `ssa_backend.mask_generation`."""
 
@@ -24,7 +28,8 @@ class TritonPythonModel(Step):
         """Read the preset's settings and hand the networks to the generator."""
         self.defaults = self.settings("masks", MaskSettings)
         sam = self.settings("sam", SamSettings)
-        self.generator = MaskGenerator(sam, encode, decode, threads=os.cpu_count() or 1)
+        threads = min(os.cpu_count() or 1, MAX_THREADS)
+        self.generator = MaskGenerator(sam, encode, decode, threads)
 
     def run(self, inputs: Arrays, parameters: Mapping[str, Any]) -> Arrays:
         """Generate the masks of one image."""

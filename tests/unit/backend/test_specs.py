@@ -138,20 +138,39 @@ def test_a_changed_config_has_drifted(tmp_path: Path, before: str, after: str) -
     text = path.read_text("utf-8")
     assert before in text
     path.write_text(text.replace(before, after, 1), "utf-8")
-    assert drifted(tmp_path) == ["sam_image_encoder"]
+    assert drifted(tmp_path) == [path]
 
 
 def test_a_missing_config_has_drifted(tmp_path: Path) -> None:
     write_configs(tmp_path, EXAMPLE)
-    (tmp_path / "ssa" / "config.pbtxt").unlink()
-    assert drifted(tmp_path) == ["ssa"]
+    path = tmp_path / "ssa" / "config.pbtxt"
+    path.unlink()
+    assert drifted(tmp_path) == [path]
+
+
+def test_a_config_that_is_none_has_drifted(tmp_path: Path) -> None:
+    write_configs(tmp_path, EXAMPLE)
+    path = tmp_path / "ssa" / "config.pbtxt"
+    path.write_text("name: ", "utf-8")
+    assert drifted(tmp_path) == [path]
+
+
+def test_a_changed_step_has_drifted(tmp_path: Path) -> None:
+    write_configs(tmp_path, EXAMPLE)
+    path = tmp_path / "preprocess" / "1" / "model.py"
+    path.write_text("raise SystemExit", "utf-8")
+    assert drifted(tmp_path) == [path]
 
 
 def test_changed_settings_drift_where_they_are_read(tmp_path: Path) -> None:
     write_configs(tmp_path, EXAMPLE)
     masks = dataclasses.replace(EXAMPLE.masks, points_per_side=9)
     dataclasses.replace(EXAMPLE, masks=masks).save(tmp_path)
-    readers = {name for name, model in MODELS.items() if "masks" in model.settings}
+    readers = {
+        tmp_path / name / "config.pbtxt"
+        for name, model in MODELS.items()
+        if "masks" in model.settings
+    }
     assert set(drifted(tmp_path)) == readers
 
 
