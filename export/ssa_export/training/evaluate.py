@@ -18,14 +18,14 @@ import numpy.typing as npt
 import torch
 
 from ssa_backend import rle
-from ssa_backend.images import resized_hw, sam_pixel_values, segmenter_pixel_values
-from ssa_backend.mask_generation import GeneratedMasks, MaskGenerator, upsample
+from ssa_backend.images import segmenter_pixel_values
+from ssa_backend.mask_generation import GeneratedMasks
 from ssa_backend.settings import MaskSettings
 from ssa_backend.voting import Labels, label_masks
-from ssa_export.checkpoints.sam import LoadedSam, load_sam
+from ssa_export.checkpoints.sam import load_sam
 from ssa_export.checkpoints.segmenter import LoadedSegmenter, load_segmenter
 from ssa_export.scenes import UNLABELLED, Scene, render_scene, scene_seed
-from ssa_export.training.prompts import draw_prompts
+from ssa_export.training.sam_network import MIN_OBJECT_AREA, Answer, SamNetwork
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -35,50 +35,18 @@ EVALUATION_SEED: Final = 11
 SIZE_LIMITS: Final = {"small": 0.003, "medium": 0.03, "large": 1.0}
 """An object's share of the image up to which it counts as so large."""
 
-MIN_AREA: Final = 100
 FOUND_IOU: Final = 0.7
 
 
-class Networks:
-    """The two checkpoints as functions of arrays."""
-
-    def __init__(self, sam: LoadedSam, segmenter: LoadedSegmenter) -> None:
-        self.sam = sam
-        self.segmenter = segmenter
-        self._generator = MaskGenerator(sam.settings, self.encode, self.decode)
-
-    @torch.inference_mode()
-    def encode(self, pixels: FloatArray) -> FloatArray:
-        """[1, 3, S, S] -> [1, C, G, G]."""
-        embedding = self.sam.model.vision_encoder(torch.from_numpy(pixels)).last_hidden_state
-        return np.asarray(embedding.numpy())
-
-    @torch.inference_mode()
-    def decode(
-        self, embedding: FloatArray, points: FloatArray, labels: npt.NDArray[np.int64]
-    ) -> tuple[FloatArray, FloatArray]:
-        """[1, C, G, G], [P, 1, 2], [P, 1] -> logits [P, 3, M, M], predicted IoUs [P, 3]."""
-        out = self.sam.model(
-            image_embeddings=torch.from_numpy(embedding),
-            input_points=torch.from_numpy(points)[None],
-            input_labels=torch.from_numpy(labels)[None],
-        )
-        return out.pred_masks[0].numpy(), out.iou_scores[0].numpy()
-
-    def generate(self, rgb: npt.NDArray[np.uint8], settings: MaskSettings) -> GeneratedMasks:
-        """Everything in an image, [H, W, 3]."""
-        embedding = self.encode(sam_pixel_values(rgb, self.sam.settings))
-        return self._generator.generate(rgb, embedding, settings)
-
-    @torch.inference_mode()
-    def label(self, rgb: npt.NDArray[np.uint8], masks: GeneratedMasks) -> Labels:
-        """Names for the masks of an image, [H, W, 3]."""
-        settings = self.segmenter.settings
-        pixels = torch.from_numpy(segmenter_pixel_values(rgb, settings))
-        logits = self.segmenter.model(pixels).logits[0].numpy()
-        size_hw = (rgb.shape[0], rgb.shape[1])
-        runs = [rle.decode(counts, size_hw) for counts in masks.segmentation]
-        return label_masks(logits, runs, size_hw, settings.align_corners)
+@torch.inference_mode()
+def label(segmenter: LoadedSegmenter, rgb: npt.NDArray[np.uint8], masks: GeneratedMasks) -> Labels:
+    """Names for the masks of an image, uint8 [H, W, 3]."""
+    settings = segmenter.settings
+    pixels = torch.from_numpy(segmenter_pixel_values(rgb, settings))
+    logits = segmenter.model(pixels).logits[0].numpy()
+    size_hw = (rgb.shape[0], rgb.shape[1])
+    runs = [rle.decode(counts, size_hw) for counts in masks.segmentation]
+    return label_masks(logits, runs, size_hw, settings.align_corners)
 
 
 @dataclass
@@ -88,23 +56,10 @@ class PromptFigures:
     iou: list[FloatArray] = field(default_factory=list)
     predicted: list[FloatArray] = field(default_factory=list)
 
-    def add(self, networks: Networks, scene: Scene, rng: np.random.Generator, count: int) -> None:
-        """Ask about `count` points, half of them by object and half by pixel."""
-        size_hw = (scene.image.shape[0], scene.image.shape[1])
-        sam = networks.sam.settings
-        ids = scene.instance_map.astype(np.int64)
-        points, targets = draw_prompts(rng, ids, count, 0.5, MIN_AREA)
-        scale_xy = np.array(resized_hw(size_hw, sam.image_size))[::-1] / size_hw[::-1]
-        logits, predicted = networks.decode(
-            networks.encode(sam_pixel_values(scene.image, sam)),
-            (points * scale_xy).astype(np.float32)[:, None],
-            np.ones((count, 1), np.int64),
-        )
-        for masks, scores, target in zip(logits, predicted, targets, strict=True):
-            truth = ids == target
-            found = [upsample(mask, size_hw, sam.image_size) > 0 for mask in masks]
-            self.iou.append(np.array([_iou(mask, truth) for mask in found], np.float32))
-            self.predicted.append(scores)
+    def add(self, answer: Answer) -> None:
+        """Count one prompt's masks."""
+        self.iou.append(answer.ious())
+        self.predicted.append(answer.predicted)
 
     def report(self) -> Iterator[str]:
         """Means, and the IoU behind what the model predicts."""
@@ -142,7 +97,7 @@ class ObjectFigures:
             best = np.maximum(best, overlap / (areas + pixels.size - overlap))
             covered[pixels] = True
         for area, iou in zip(areas, best, strict=True):
-            if area >= MIN_AREA:
+            if area >= MIN_OBJECT_AREA:
                 share = area / by_column.size
                 size = next(name for name, limit in SIZE_LIMITS.items() if share <= limit)
                 self.found[size].append(bool(iou >= FOUND_IOU))
@@ -182,10 +137,6 @@ class ClassFigures:
             yield f"  {label:14s}" + "".join(f"{iou[index]:8.1f}" for iou in ious.values())
 
 
-def _iou(mask: npt.NDArray[np.bool_], truth: npt.NDArray[np.bool_]) -> float:
-    return float((mask & truth).sum() / max((mask | truth).sum(), 1))
-
-
 def main() -> None:
     """Read the command line and print the figures."""
     parser = argparse.ArgumentParser(
@@ -198,19 +149,21 @@ def main() -> None:
     parser.add_argument("--prompts", type=int, default=32, help="for each scene")
     arguments = parser.parse_args()
 
-    networks = Networks(load_sam(arguments.sam), load_segmenter(arguments.segmenter))
-    labels = networks.segmenter.settings.labels
+    network = SamNetwork(load_sam(arguments.sam))
+    segmenter = load_segmenter(arguments.segmenter)
+    names = segmenter.settings.labels
     prompts, objects, classes = PromptFigures(), ObjectFigures(), ClassFigures()
     rng = np.random.default_rng(EVALUATION_SEED)
     for index in range(arguments.scenes):
         scene = render_scene(scene_seed(EVALUATION_SEED, index))
-        prompts.add(networks, scene, rng, arguments.prompts)
-        masks = networks.generate(scene.image, MaskSettings())
+        for answer in network.ask(scene, rng, arguments.prompts):
+            prompts.add(answer)
+        masks = network.generate(scene.image, MaskSettings())
         objects.add(scene, masks)
-        named = networks.label(scene.image, masks)
-        classes.add("segmenter alone", scene, named.branch_map, len(labels))
-        classes.add("SSA", scene, named.semantic_map, len(labels))
-    for line in (*prompts.report(), *objects.report(), *classes.report(labels)):
+        labels = label(segmenter, scene.image, masks)
+        classes.add("segmenter alone", scene, labels.branch_map, len(names))
+        classes.add("SSA", scene, labels.semantic_map, len(names))
+    for line in (*prompts.report(), *objects.report(), *classes.report(names)):
         print(line)
 
 

@@ -2,9 +2,7 @@
 
 Trained in stages. First the image encoder alone, through a light probe that is thrown away: what
 class does each pixel have, and which pixels belong together with the one under a prompt. That is
-cheap, and its features are what the mask decoder, which learns slowly, needs. Then everything. All
-of this at a small image size, which takes a fraction of the time; a second run starts from the
-result (`enlarged`) and gets used to a larger one.
+cheap, and its features are what the mask decoder, which learns slowly, needs. Then everything.
 """
 
 from __future__ import annotations
@@ -27,12 +25,13 @@ from ssa_export.training.mask_losses import mask_iou, mask_loss
 from ssa_export.training.prompts import PADDING, draw_prompts
 from ssa_export.training.views import random_box, view_labels, view_pixels
 
+IMAGE_SIZE: Final = 128
 PATCH_SIZE: Final = 8
 EMBED_DIM: Final = 128
 
 
-def sam_config(image_size: int) -> SamConfig:
-    """3.2 M parameters; one token for 8 x 8 pixels, four mask pixels a side for a token."""
+def sam_config() -> SamConfig:
+    """3.2 M parameters: 16 x 16 tokens, masks of 64 x 64."""
     return SamConfig(
         vision_config={
             "hidden_size": 192,
@@ -42,7 +41,7 @@ def sam_config(image_size: int) -> SamConfig:
             "mlp_ratio": 3.0,
             "window_size": 8,
             "global_attn_indexes": [2, 5],
-            "image_size": image_size,
+            "image_size": IMAGE_SIZE,
             "patch_size": PATCH_SIZE,
             "output_channels": EMBED_DIM,
             "num_pos_feats": EMBED_DIM // 2,
@@ -51,7 +50,7 @@ def sam_config(image_size: int) -> SamConfig:
         },
         prompt_encoder_config={
             "hidden_size": EMBED_DIM,
-            "image_size": image_size,
+            "image_size": IMAGE_SIZE,
             "patch_size": PATCH_SIZE,
         },
         mask_decoder_config={
@@ -63,10 +62,10 @@ def sam_config(image_size: int) -> SamConfig:
     )
 
 
-def new_sam(image_size: int) -> SamModel:
+def new_sam() -> SamModel:
     """A `SamModel` with weights that can be trained from."""
     # "eager": `sdpa` falls back to something slower where the relative positions need a gradient.
-    sam = SamModel._from_config(sam_config(image_size), attn_implementation="eager")
+    sam = SamModel._from_config(sam_config(), attn_implementation="eager")
     with torch.no_grad():
         sam.vision_encoder.pos_embed.normal_(std=0.02)
         # transformers draws this one for loading too. 1.0 is segment-anything's own: at a higher
@@ -77,21 +76,6 @@ def new_sam(image_size: int) -> SamModel:
     # A constant in segment-anything.
     sam.shared_image_embedding.positional_embedding.requires_grad_(False)
     return sam.train()
-
-
-def enlarged(checkpoint: Path, image_size: int) -> SamModel:
-    """The model of a checkpoint for another image size, its position tables interpolated."""
-    weights = SamModel.from_pretrained(checkpoint).state_dict()
-    sam = new_sam(image_size)
-    for name, new in sam.state_dict().items():
-        old = weights[name]
-        if name.endswith("pos_embed"):  # [1, G, G, C]
-            grid = F.interpolate(old.permute(0, 3, 1, 2), new.shape[1:3], mode="bicubic")
-            weights[name] = grid.permute(0, 2, 3, 1)
-        elif old.shape != new.shape:  # relative positions, [2 G - 1, C]
-            weights[name] = F.interpolate(old.T[None], len(new), mode="linear")[0].T
-    sam.load_state_dict(weights)
-    return sam
 
 
 class Probe(nn.Module):
@@ -126,9 +110,9 @@ class Probe(nn.Module):
 class SamWithProbe(nn.Module):
     """What is trained; only `sam` is kept."""
 
-    def __init__(self, sam: SamModel) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self.sam = sam
+        self.sam = new_sam()
         self.probe = Probe(EMBED_DIM)
 
 
@@ -161,45 +145,34 @@ class Stage(NamedTuple):
     min_pixels: int
 
 
-FROM_SCRATCH: Final = (
-    Stage(0.20, with_decoder=False, prompts=32, object_share=0.5, min_pixels=40),
+STAGES: Final = (
+    Stage(0.12, with_decoder=False, prompts=32, object_share=0.5, min_pixels=40),
     Stage(0.50, with_decoder=True, prompts=8, object_share=0.5, min_pixels=40),
-    Stage(1.00, with_decoder=True, prompts=8, object_share=0.7, min_pixels=30),
-)
-FROM_CHECKPOINT: Final = (
-    Stage(1.00, with_decoder=True, prompts=8, object_share=0.7, min_pixels=40),
+    Stage(1.00, with_decoder=True, prompts=8, object_share=0.6, min_pixels=50),
 )
 
 
 class SamTask:
-    """Masks of the instance under a point, and how good each of them is.
+    """Masks of the instance under a point, and how good each of them is."""
 
-    Args:
-        start: a checkpoint to start from, of any image size; without one, from scratch.
-    """
+    learning_rate = 1e-3
 
-    def __init__(
-        self, store: SceneStore, image_size: int, start: Path | None, batch_size: int = 4
-    ) -> None:
-        sam = enlarged(start, image_size) if start else new_sam(image_size)
-        self.module: nn.Module = SamWithProbe(sam)
-        self.learning_rate = 6e-4 if start else 1e-3
-        self._stages = FROM_CHECKPOINT if start else FROM_SCRATCH
-        self._size = image_size
+    def __init__(self, store: SceneStore, batch_size: int = 4) -> None:
+        self.module: nn.Module = SamWithProbe()
         self._store = store
         self._batch_size = batch_size
 
     def batch(self, rng: np.random.Generator, progress: float) -> PromptBatch:
         """Whole scenes and crops of them, longest side resized and padded as SAM does."""
-        stage = self._stage(progress)
-        pixels = np.zeros((self._batch_size, 3, self._size, self._size), np.float32)
-        instances = np.full((self._batch_size, self._size, self._size), PADDING, np.int64)
+        stage = stage_at(progress)
+        pixels = np.zeros((self._batch_size, 3, IMAGE_SIZE, IMAGE_SIZE), np.float32)
+        instances = np.full((self._batch_size, IMAGE_SIZE, IMAGE_SIZE), PADDING, np.int64)
         classes = np.full(instances.shape, UNLABELLED, np.int64)
         points, targets = [], []
         for row, index in enumerate(rng.integers(len(self._store), size=self._batch_size)):
             image, ids = self._store.images[index], self._store.instances[index]
             box = random_box(rng, ids.shape)
-            height, width = resized_hw((box[3] - box[1], box[2] - box[0]), self._size)
+            height, width = resized_hw((box[3] - box[1], box[2] - box[0]), IMAGE_SIZE)
             mirrored = bool(rng.random() < 0.5)
             pixels[row, :, :height, :width] = view_pixels(image, box, (height, width), mirrored)
             view = view_labels(ids, box, (height, width), mirrored)
@@ -225,12 +198,12 @@ class SamTask:
         masks = (batch.instances.unsqueeze(1) == batch.targets[..., None, None]).float()
         with torch.autocast("cpu", torch.bfloat16):
             embedding = module.sam.vision_encoder(batch.pixels).last_hidden_state
-            classes, groups = module.probe(embedding, batch.points, self._size)
+            classes, groups = module.probe(embedding, batch.points, IMAGE_SIZE)
         class_loss = F.cross_entropy(classes.float(), batch.classes, ignore_index=UNLABELLED)
         group_loss = mask_loss(groups.float(), F.avg_pool2d(masks, 4)).mean()
         figures = {"class": float(class_loss.detach()), "group": float(group_loss.detach())}
         probe_loss = class_loss + group_loss
-        if not self._stage(progress).with_decoder:
+        if not stage_at(progress).with_decoder:
             return probe_loss, figures
 
         logits, iou_head = decode(module.sam, embedding, batch.points)
@@ -247,23 +220,25 @@ class SamTask:
             "best": float(iou.amax(-1).mean()),
             "picked": float(picked.mean()),
         }
-        return best + iou_loss + 0.2 * probe_loss, figures
-
-    def _stage(self, progress: float) -> Stage:
-        return next((s for s in self._stages if progress < s.until), self._stages[-1])
+        return best + 2 * iou_loss + 0.2 * probe_loss, figures
 
     def save(self, module: nn.Module, folder: Path) -> None:
         """Write the Hugging Face folder."""
         assert isinstance(module, SamWithProbe)
         module.sam.save_pretrained(folder)
-        square = {"height": self._size, "width": self._size}
-        mask_side = self._size // PATCH_SIZE * 4
+        square = {"height": IMAGE_SIZE, "width": IMAGE_SIZE}
+        mask_side = IMAGE_SIZE // PATCH_SIZE * 4
         SamImageProcessor(
-            size={"longest_edge": self._size},
+            size={"longest_edge": IMAGE_SIZE},
             pad_size=square,
             mask_size={"longest_edge": mask_side},
             mask_pad_size={"height": mask_side, "width": mask_side},
         ).save_pretrained(folder)
+
+
+def stage_at(progress: float) -> Stage:
+    """The stage that a run is in."""
+    return next((stage for stage in STAGES if progress < stage.until), STAGES[-1])
 
 
 def decode(sam: SamModel, embedding: Tensor, points: Tensor) -> tuple[Tensor, Tensor]:
