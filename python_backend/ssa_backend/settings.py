@@ -78,7 +78,7 @@ class MaskSettings:
     """
 
     points_per_side: int = _setting(32, 1, 256)
-    points_per_batch: int = _setting(64, 1, 1024)
+    points_per_batch: int = _setting(64, 1, 256)
     pred_iou_thresh: float = _setting(0.86, 0.0, 1.0)
     stability_score_thresh: float = _setting(0.92, 0.0, 1.0)
     stability_score_offset: float = _setting(1.0, 0.0, 100.0)
