@@ -147,18 +147,20 @@ def main() -> None:
     parser.add_argument("--segmenter", default=str(checkpoints / "mini-segformer"))
     parser.add_argument("--scenes", type=int, default=50)
     parser.add_argument("--prompts", type=int, default=32, help="for each scene")
+    parser.add_argument("--pred-iou-thresh", type=float, default=MaskSettings.pred_iou_thresh)
     arguments = parser.parse_args()
 
     network = SamNetwork(load_sam(arguments.sam))
     segmenter = load_segmenter(arguments.segmenter)
     names = segmenter.settings.labels
     prompts, objects, classes = PromptFigures(), ObjectFigures(), ClassFigures()
+    settings = MaskSettings(pred_iou_thresh=arguments.pred_iou_thresh)
     rng = np.random.default_rng(EVALUATION_SEED)
     for index in range(arguments.scenes):
         scene = render_scene(scene_seed(EVALUATION_SEED, index))
         for answer in network.ask(scene, rng, arguments.prompts):
             prompts.add(answer)
-        masks = network.generate(scene.image, MaskSettings())
+        masks = network.generate(scene.image, settings)
         objects.add(scene, masks)
         labels = label(segmenter, scene.image, masks)
         classes.add("segmenter alone", scene, labels.branch_map, len(names))

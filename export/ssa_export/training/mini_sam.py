@@ -148,7 +148,7 @@ class Stage(NamedTuple):
 STAGES: Final = (
     Stage(0.12, with_decoder=False, prompts=32, object_share=0.5, min_pixels=40),
     Stage(0.50, with_decoder=True, prompts=8, object_share=0.5, min_pixels=40),
-    Stage(1.00, with_decoder=True, prompts=8, object_share=0.6, min_pixels=50),
+    Stage(1.00, with_decoder=True, prompts=8, object_share=0.6, min_pixels=100),
 )
 
 
