@@ -3,7 +3,8 @@
 From the repository's root, with the `export` extra installed:
 
     python -m ssa_export.training segformer
-    python -m ssa_export.training sam
+    python -m ssa_export.training sam --out build/train/sam-128
+    python -m ssa_export.training sam --image-size 192 --grow-from build/train/sam-128.pt
     python -m ssa_export.training.calibrate
     python -m ssa_export.training.evaluate
 
@@ -21,21 +22,16 @@ from __future__ import annotations
 
 import argparse
 import logging
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from ssa_export.training.data import SceneStore, scene_store
+from ssa_export.training.data import scene_store
 from ssa_export.training.loop import Schedule, Task, Trainer
 from ssa_export.training.mini_sam import SamTask
 from ssa_export.training.mini_segformer import SegmenterTask
 
-_TASKS: dict[str, Callable[[SceneStore], Task[Any]]] = {
-    "sam": SamTask,
-    "segformer": SegmenterTask,
-}
 _MINUTES = {"sam": 48.0, "segformer": 20.0}
 
 
@@ -46,7 +42,11 @@ def main() -> None:
     torch.manual_seed(arguments.seed)
     name = arguments.model
     store = scene_store(arguments.scenes, arguments.work_dir)
-    task: Task[Any] = _TASKS[name](store)
+    task: Task[Any] = (
+        SegmenterTask(store)
+        if name == "segformer"
+        else SamTask(store, arguments.image_size, arguments.grow_from)
+    )
     minutes = arguments.minutes or _MINUTES[name]
     out = arguments.out or Path("export/checkpoints") / f"mini-{name}"
     trainer: Trainer[Any] = Trainer(
@@ -64,8 +64,10 @@ def main() -> None:
 def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m ssa_export.training", description=__doc__)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.add_argument("model", choices=sorted(_TASKS))
+    parser.add_argument("model", choices=sorted(_MINUTES))
     parser.add_argument("--minutes", type=float, help=f"of training; default {_MINUTES}")
+    parser.add_argument("--image-size", type=int, default=128, help="side of the mini SAM's input")
+    parser.add_argument("--grow-from", type=Path, help="go on from a smaller mini SAM's state file")
     parser.add_argument("--out", type=Path, help="the checkpoint's folder")
     parser.add_argument("--resume", action="store_true", help="go on from the last saved state")
     parser.add_argument("--scenes", type=int, default=3000, help="how many to train on")

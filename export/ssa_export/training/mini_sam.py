@@ -21,17 +21,17 @@ from ssa_backend.images import resized_hw
 from ssa_backend.labels import CITYSCAPES
 from ssa_export.scenes import UNLABELLED
 from ssa_export.training.data import SceneStore
+from ssa_export.training.growing import grow_into
 from ssa_export.training.mask_losses import mask_iou, mask_loss
 from ssa_export.training.prompts import PADDING, draw_prompts
 from ssa_export.training.views import random_box, view_labels, view_pixels
 
-IMAGE_SIZE: Final = 128
 PATCH_SIZE: Final = 8
 EMBED_DIM: Final = 128
 
 
-def sam_config() -> SamConfig:
-    """3.2 M parameters: 16 x 16 tokens, masks of 64 x 64."""
+def sam_config(image_size: int) -> SamConfig:
+    """3.2 M parameters; at 192 pixels 24 x 24 tokens, masks of 96 x 96."""
     return SamConfig(
         vision_config={
             "hidden_size": 192,
@@ -41,7 +41,7 @@ def sam_config() -> SamConfig:
             "mlp_ratio": 3.0,
             "window_size": 8,
             "global_attn_indexes": [2, 5],
-            "image_size": IMAGE_SIZE,
+            "image_size": image_size,
             "patch_size": PATCH_SIZE,
             "output_channels": EMBED_DIM,
             "num_pos_feats": EMBED_DIM // 2,
@@ -50,7 +50,7 @@ def sam_config() -> SamConfig:
         },
         prompt_encoder_config={
             "hidden_size": EMBED_DIM,
-            "image_size": IMAGE_SIZE,
+            "image_size": image_size,
             "patch_size": PATCH_SIZE,
         },
         mask_decoder_config={
@@ -62,10 +62,10 @@ def sam_config() -> SamConfig:
     )
 
 
-def new_sam() -> SamModel:
+def new_sam(image_size: int) -> SamModel:
     """A `SamModel` with weights that can be trained from."""
     # "eager": `sdpa` falls back to something slower where the relative positions need a gradient.
-    sam = SamModel._from_config(sam_config(), attn_implementation="eager")
+    sam = SamModel._from_config(sam_config(image_size), attn_implementation="eager")
     with torch.no_grad():
         sam.vision_encoder.pos_embed.normal_(std=0.02)
         # transformers draws this one for loading too. 1.0 is segment-anything's own: at a higher
@@ -110,9 +110,9 @@ class Probe(nn.Module):
 class SamWithProbe(nn.Module):
     """What is trained; only `sam` is kept."""
 
-    def __init__(self) -> None:
+    def __init__(self, image_size: int) -> None:
         super().__init__()
-        self.sam = new_sam()
+        self.sam = new_sam(image_size)
         self.probe = Probe(EMBED_DIM)
 
 
@@ -145,34 +145,48 @@ class Stage(NamedTuple):
     min_pixels: int
 
 
-STAGES: Final = (
+STAGES: Final[tuple[Stage, ...]] = (
     Stage(0.12, with_decoder=False, prompts=32, object_share=0.5, min_pixels=40),
     Stage(0.50, with_decoder=True, prompts=8, object_share=0.5, min_pixels=40),
     Stage(1.00, with_decoder=True, prompts=8, object_share=0.6, min_pixels=100),
+)
+GROWN_STAGES: Final[tuple[Stage, ...]] = (
+    Stage(1.00, with_decoder=True, prompts=8, object_share=0.7, min_pixels=80),
 )
 
 
 class SamTask:
     """Masks of the instance under a point, and how good each of them is."""
 
-    learning_rate = 1e-3
-
-    def __init__(self, store: SceneStore, batch_size: int = 4) -> None:
-        self.module: nn.Module = SamWithProbe()
+    def __init__(
+        self,
+        store: SceneStore,
+        image_size: int = 128,
+        grow_from: Path | None = None,
+        batch_size: int = 4,
+    ) -> None:
+        """`grow_from` is the state file of a run at a smaller `image_size`, to go on from."""
+        self.module: nn.Module = SamWithProbe(image_size)
+        self.learning_rate, self._stages = 1e-3, STAGES
+        if grow_from:
+            grow_into(self.module, grow_from)
+            self.learning_rate, self._stages = 6e-4, GROWN_STAGES
         self._store = store
+        self._image_size = image_size
         self._batch_size = batch_size
 
     def batch(self, rng: np.random.Generator, progress: float) -> PromptBatch:
         """Whole scenes and crops of them, longest side resized and padded as SAM does."""
-        stage = stage_at(progress)
-        pixels = np.zeros((self._batch_size, 3, IMAGE_SIZE, IMAGE_SIZE), np.float32)
-        instances = np.full((self._batch_size, IMAGE_SIZE, IMAGE_SIZE), PADDING, np.int64)
+        stage = stage_at(self._stages, progress)
+        side = self._image_size
+        pixels = np.zeros((self._batch_size, 3, side, side), np.float32)
+        instances = np.full((self._batch_size, side, side), PADDING, np.int64)
         classes = np.full(instances.shape, UNLABELLED, np.int64)
         points, targets = [], []
         for row, index in enumerate(rng.integers(len(self._store), size=self._batch_size)):
             image, ids = self._store.images[index], self._store.instances[index]
             box = random_box(rng, ids.shape)
-            height, width = resized_hw((box[3] - box[1], box[2] - box[0]), IMAGE_SIZE)
+            height, width = resized_hw((box[3] - box[1], box[2] - box[0]), side)
             mirrored = bool(rng.random() < 0.5)
             pixels[row, :, :height, :width] = view_pixels(image, box, (height, width), mirrored)
             view = view_labels(ids, box, (height, width), mirrored)
@@ -198,12 +212,12 @@ class SamTask:
         masks = (batch.instances.unsqueeze(1) == batch.targets[..., None, None]).float()
         with torch.autocast("cpu", torch.bfloat16):
             embedding = module.sam.vision_encoder(batch.pixels).last_hidden_state
-            classes, groups = module.probe(embedding, batch.points, IMAGE_SIZE)
+            classes, groups = module.probe(embedding, batch.points, self._image_size)
         class_loss = F.cross_entropy(classes.float(), batch.classes, ignore_index=UNLABELLED)
         group_loss = mask_loss(groups.float(), F.avg_pool2d(masks, 4)).mean()
         figures = {"class": float(class_loss.detach()), "group": float(group_loss.detach())}
         probe_loss = class_loss + group_loss
-        if not stage_at(progress).with_decoder:
+        if not stage_at(self._stages, progress).with_decoder:
             return probe_loss, figures
 
         logits, iou_head = decode(module.sam, embedding, batch.points)
@@ -226,19 +240,19 @@ class SamTask:
         """Write the Hugging Face folder."""
         assert isinstance(module, SamWithProbe)
         module.sam.save_pretrained(folder)
-        square = {"height": IMAGE_SIZE, "width": IMAGE_SIZE}
-        mask_side = IMAGE_SIZE // PATCH_SIZE * 4
+        side = self._image_size
+        mask_side = side // PATCH_SIZE * 4
         SamImageProcessor(
-            size={"longest_edge": IMAGE_SIZE},
-            pad_size=square,
+            size={"longest_edge": side},
+            pad_size={"height": side, "width": side},
             mask_size={"longest_edge": mask_side},
             mask_pad_size={"height": mask_side, "width": mask_side},
         ).save_pretrained(folder)
 
 
-def stage_at(progress: float) -> Stage:
+def stage_at(stages: tuple[Stage, ...], progress: float) -> Stage:
     """The stage that a run is in."""
-    return next((stage for stage in STAGES if progress < stage.until), STAGES[-1])
+    return next((stage for stage in stages if progress < stage.until), stages[-1])
 
 
 def decode(sam: SamModel, embedding: Tensor, points: Tensor) -> tuple[Tensor, Tensor]:
