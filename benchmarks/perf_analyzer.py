@@ -26,6 +26,8 @@ from ssa_backend import specs
 from ssa_backend.embedded import EmbeddedServer
 from ssa_export.scenes import render_scene
 
+CANNOT_START = 127  # the loader's status when a shared library is missing
+
 
 def main() -> int:
     """Command line of this module; perf_analyzer's own exit status."""
@@ -82,7 +84,10 @@ def measure(url: str, jpeg: bytes, arguments: argparse.Namespace) -> int:
         ]
         environment = os.environ | {"LD_LIBRARY_PATH": str(libraries)}
         print(f"A JPEG of {len(jpeg)} bytes to {specs.SSA.name!r} at {url}", flush=True)
-        return subprocess.run(list(map(str, command)), env=environment, check=False).returncode
+        status = subprocess.run(list(map(str, command)), env=environment, check=False).returncode
+    if status == CANNOT_START:
+        print("perf_analyzer did not start; on Debian it needs: apt-get install libb64-0d")
+    return status
 
 
 if __name__ == "__main__":
