@@ -49,7 +49,7 @@ clean:  ## Remove what the other targets made.
 	@touch $@
 
 .venv/.demo: .venv/.base pyproject.toml constraints.txt
-	@echo "Installing the client and the embedded server (about 300 MB; no torch) ..."
+	@echo "Installing the client and the embedded server (about 1 GB on disk; no torch) ..."
 	$(PIP) install --constraint constraints.txt --editable ".[server,draw]"
 	@touch $@
 
