@@ -58,7 +58,8 @@ def serve(
         verbose=verbose,
     )
     try:
-        with _interrupted_by(signal.SIGTERM, signal.SIGHUP):
+        # SIGINT too: a program that is started in the background finds it ignored.
+        with _interrupted_by(signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             console.print(f"Starting Triton with [bold]{model_repository}[/] ...")
             with server:
                 _announce(console, server)
@@ -119,7 +120,6 @@ def _interrupted_by(*signals: signal.Signals) -> Iterator[None]:
         raise KeyboardInterrupt
 
     before = {number: signal.signal(number, interrupt) for number in signals}
-    before[signal.SIGINT] = signal.getsignal(signal.SIGINT)
     try:
         yield
     finally:

@@ -14,7 +14,6 @@ from ssa_backend.mask_generation import FloatArray, MaskGenerator
 from ssa_backend.settings import MaskSettings, SamSettings
 from ssa_backend.triton import Arrays, Step, call_model
 
-
 # Each holds a mask of the image's full size while it measures it.
 MAX_THREADS = 8
 
