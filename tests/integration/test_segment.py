@@ -108,7 +108,8 @@ def test_the_command_goes_on_past_a_bad_image(server: EmbeddedServer, tmp_path: 
     out = tmp_path / "out"
     arguments = ["segment", str(pictures), "--out", str(out), "--save-img"]
     settings = ["--set", "points_per_side=8", "--url", server.grpc_url]
-    run = CliRunner().invoke(app, [*arguments, *settings])
+    wide = {"COLUMNS": "300"}  # no path is broken over lines
+    run = CliRunner(env=wide).invoke(app, [*arguments, *settings])
     assert run.exit_code == 1
     assert "broken.jpg" in run.output
     assert "damaged" in run.output
