@@ -7,6 +7,7 @@ import signal
 import socket
 import threading
 import time
+from collections.abc import Iterator
 
 import pytest
 from grpc import StatusCode
@@ -144,7 +145,17 @@ def test_the_time_limit_spans_all_attempts(
     assert time.monotonic() - start < 2
 
 
-def test_ctrl_c_ends_the_work_on_the_server_too(triton: FakeTriton, jpeg: bytes) -> None:
+@pytest.fixture
+def ctrl_c() -> Iterator[None]:
+    """SIGINT interrupts, as at a terminal: a shell lets its background jobs ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_ctrl_c_ends_the_work_on_the_server_too(
+    triton: FakeTriton, jpeg: bytes, ctrl_c: None
+) -> None:
     triton.script = [30.0]
 
     def interrupt() -> None:
