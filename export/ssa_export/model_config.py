@@ -79,13 +79,20 @@ def _add_tensors(
     ):
         kind = "STRING" if tensor.datatype == "BYTES" else tensor.datatype
         data_type = model_config_pb2.DataType.Value(f"TYPE_{kind}")
-        entries.add(name=tensor.name, data_type=data_type, dims=tensor.dims(settings.axes))
+        entry = entries.add(name=tensor.name, data_type=data_type, dims=tensor.dims(settings.axes))
+        if tensor.optional:
+            entry.optional = True
+
+
+def served(settings: RepositorySettings) -> list[Ensemble]:
+    """The ensembles that a repository with these settings has every part for."""
+    return [e for e in specs.ENSEMBLES if e.settings <= settings.parts]
 
 
 def configs(settings: RepositorySettings) -> Iterator[model_config_pb2.ModelConfig]:
     """Every config of a repository with these settings."""
     models: dict[str, Model] = {}
-    for ensemble in specs.ENSEMBLES:
+    for ensemble in served(settings):
         yield ensemble_config(ensemble, settings)
         models.update((model.name, model) for model in ensemble.models)
     for model in models.values():

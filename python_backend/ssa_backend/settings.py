@@ -19,7 +19,22 @@ from ssa_backend.errors import InvalidInputError
 
 REPOSITORY_FILE = "repository.json"
 
-S = TypeVar("S", "SamSettings", "SegmenterSettings", "MaskSettings", "ImageSettings")
+S = TypeVar(
+    "S",
+    "SamSettings",
+    "SegmenterSettings",
+    "BlipSettings",
+    "ClipSettings",
+    "ClipSegSettings",
+    "MaskSettings",
+    "ImageSettings",
+)
+
+# OpenAI's, which CLIP and BLIP share.
+_CLIP_MEAN = (122.7709383, 116.7460125, 104.09373615)
+_CLIP_STD = (68.5005327, 66.6321579, 70.32316305)
+_IMAGENET_MEAN = (123.675, 116.28, 103.53)
+_IMAGENET_STD = (58.395, 57.12, 57.375)
 
 
 @dataclass(frozen=True)
@@ -39,8 +54,8 @@ class SamSettings:
     embed_dim: int = 256
     embed_size: int = 64
     mask_size: int = 256
-    mean: tuple[float, ...] = (123.675, 116.28, 103.53)
-    std: tuple[float, ...] = (58.395, 57.12, 57.375)
+    mean: tuple[float, ...] = _IMAGENET_MEAN
+    std: tuple[float, ...] = _IMAGENET_STD
     mask_threshold: float = 0.0
     source: str = ""
     sha256: str = ""
@@ -59,9 +74,59 @@ class SegmenterSettings:
     logits_height: int
     logits_width: int
     labels: tuple[str, ...]
-    mean: tuple[float, ...] = (123.675, 116.28, 103.53)
-    std: tuple[float, ...] = (58.395, 57.12, 57.375)
+    mean: tuple[float, ...] = _IMAGENET_MEAN
+    std: tuple[float, ...] = _IMAGENET_STD
     align_corners: bool = True
+    source: str = ""
+    sha256: str = ""
+
+
+@dataclass(frozen=True)
+class BlipSettings:
+    """A BLIP captioner: sizes in pixels and tokens, `mean` and `std` on the scale 0..255."""
+
+    image_size: int
+    patches: int
+    width: int
+    mean: tuple[float, ...] = _CLIP_MEAN
+    std: tuple[float, ...] = _CLIP_STD
+    source: str = ""
+    sha256: str = ""
+
+
+@dataclass(frozen=True)
+class ClipSettings:
+    """A CLIP checkpoint: sizes in pixels and tokens, `mean` and `std` on the scale 0..255.
+
+    `logit_scale` multiplies cosines before the softmax; it is the exponential of the checkpoint's.
+    """
+
+    image_size: int
+    embed_dim: int
+    logit_scale: float
+    context_length: int = 77
+    mean: tuple[float, ...] = _CLIP_MEAN
+    std: tuple[float, ...] = _CLIP_STD
+    source: str = ""
+    sha256: str = ""
+
+
+@dataclass(frozen=True)
+class ClipSegSettings:
+    """A CLIPSeg checkpoint, read at `image_size` x `image_size` pixels.
+
+    `mean` and `std` on the scale 0..255. `layers`, `patches` and `reduced` are the shape of what
+    its decoder starts from.
+    """
+
+    image_size: int
+    layers: int
+    patches: int
+    reduced: int
+    embed_dim: int
+    context_length: int = 77
+    mean: tuple[float, ...] = _IMAGENET_MEAN
+    std: tuple[float, ...] = _IMAGENET_STD
     source: str = ""
     sha256: str = ""
 
@@ -140,9 +205,8 @@ def from_json(kind: type[S], text: str) -> S:
     return _build(kind, json.loads(text))
 
 
-def _build(kind: type[S], values: Mapping[str, Any]) -> S:
+def _build(make: Callable[..., S], values: Mapping[str, Any]) -> S:
     """A settings object from JSON values, in which a tuple is a list."""
-    make: Callable[..., S] = kind
     return make(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
 
 
@@ -150,30 +214,62 @@ def _build(kind: type[S], values: Mapping[str, Any]) -> S:
 class RepositorySettings:
     """Everything that tells one model repository from another.
 
-    `network_backend` is what runs the exported networks: "onnxruntime" or "tensorrt".
+    A part that is None is not served, nor is any ensemble that needs it. `network_backend` is what
+    runs the exported networks: "onnxruntime" or "tensorrt".
     """
 
     preset: str
     sam: SamSettings
-    segmenter: SegmenterSettings
+    segmenter: SegmenterSettings | None = None
+    coco: SegmenterSettings | None = None
+    ade20k: SegmenterSettings | None = None
+    blip: BlipSettings | None = None
+    clip: ClipSettings | None = None
+    clipseg: ClipSegSettings | None = None
     masks: MaskSettings = field(default_factory=MaskSettings)
     images: ImageSettings = field(default_factory=ImageSettings)
     network_backend: str = "onnxruntime"
 
     @property
+    def parts(self) -> frozenset[str]:
+        """The names of the parts that are there."""
+        return frozenset(f.name for f in fields(self) if getattr(self, f.name) is not None)
+
+    @property
     def axes(self) -> dict[str, int]:
-        """The length of every axis in `specs.CHECKPOINT_AXES`."""
-        return {
+        """The length of every axis in `specs.CHECKPOINT_AXES` that the parts fix."""
+        axes = {
             "sam_size": self.sam.image_size,
             "embed_dim": self.sam.embed_dim,
             "embed_size": self.sam.embed_size,
             "mask_size": self.sam.mask_size,
-            "segmenter_height": self.segmenter.height,
-            "segmenter_width": self.segmenter.width,
-            "logits_height": self.segmenter.logits_height,
-            "logits_width": self.segmenter.logits_width,
-            "classes": len(self.segmenter.labels),
         }
+        for part in ("segmenter", "coco", "ade20k"):
+            if segmenter := getattr(self, part):
+                axes |= {
+                    f"{part}_height": segmenter.height,
+                    f"{part}_width": segmenter.width,
+                    f"{part}_logits_height": segmenter.logits_height,
+                    f"{part}_logits_width": segmenter.logits_width,
+                    f"{part}_classes": len(segmenter.labels),
+                }
+        if self.blip:
+            axes |= {
+                "blip_size": self.blip.image_size,
+                "blip_patches": self.blip.patches,
+                "blip_width": self.blip.width,
+            }
+        if self.clip:
+            axes |= {"clip_size": self.clip.image_size, "clip_dim": self.clip.embed_dim}
+        if self.clipseg:
+            axes |= {
+                "clipseg_size": self.clipseg.image_size,
+                "clipseg_layers": self.clipseg.layers,
+                "clipseg_patches": self.clipseg.patches,
+                "clipseg_reduced": self.clipseg.reduced,
+                "clipseg_dim": self.clipseg.embed_dim,
+            }
+        return axes
 
     def save(self, repository: Path) -> None:
         """Write `repository.json` into the folder `repository`."""
@@ -188,11 +284,20 @@ class RepositorySettings:
             FileNotFoundError: the folder was not written by `ssa export`.
         """
         data = json.loads((repository / REPOSITORY_FILE).read_text(encoding="utf-8"))
-        return cls(
-            preset=data["preset"],
-            sam=_build(SamSettings, data["sam"]),
-            segmenter=_build(SegmenterSettings, data["segmenter"]),
-            masks=_build(MaskSettings, data["masks"]),
-            images=_build(ImageSettings, data["images"]),
-            network_backend=data["network_backend"],
-        )
+        parts = {
+            name: _build(kind, data[name]) for name, kind in _PARTS.items() if data.get(name)
+        }
+        return cls(data["preset"], network_backend=data["network_backend"], **parts)
+
+
+_PARTS: Mapping[str, Callable[..., Any]] = {
+    "sam": SamSettings,
+    "segmenter": SegmenterSettings,
+    "coco": SegmenterSettings,
+    "ade20k": SegmenterSettings,
+    "blip": BlipSettings,
+    "clip": ClipSettings,
+    "clipseg": ClipSegSettings,
+    "masks": MaskSettings,
+    "images": ImageSettings,
+}

@@ -24,11 +24,31 @@ CHECKPOINT_AXES = (
     "embed_dim",  # channels of an image embedding
     "embed_size",  # side of an image embedding
     "mask_size",  # side of a low-resolution mask
-    "segmenter_height",  # input of the semantic segmenter, pixels
+    "segmenter_height",  # input of the closed set's segmenter, pixels
     "segmenter_width",
-    "logits_height",  # its output
-    "logits_width",
-    "classes",
+    "segmenter_logits_height",  # its output
+    "segmenter_logits_width",
+    "segmenter_classes",
+    "coco_height",  # the engine's COCO segmenter, likewise
+    "coco_width",
+    "coco_logits_height",
+    "coco_logits_width",
+    "coco_classes",
+    "ade20k_height",  # and its ADE20K segmenter
+    "ade20k_width",
+    "ade20k_logits_height",
+    "ade20k_logits_width",
+    "ade20k_classes",
+    "blip_size",  # side of the square that BLIP reads, pixels
+    "blip_patches",  # length of its image embedding, the class token included
+    "blip_width",
+    "clip_size",
+    "clip_dim",  # of the space that images and texts share
+    "clipseg_size",  # side of the square that CLIPSeg reads and writes
+    "clipseg_layers",  # activations that its decoder starts from
+    "clipseg_patches",  # their length, the class token included
+    "clipseg_reduced",  # their width
+    "clipseg_dim",
 )
 
 
@@ -40,6 +60,8 @@ class Tensor:
     datatype: Literal["BYTES", "UINT8", "UINT16", "INT32", "INT64", "FP32"]
     shape: tuple[Axis, ...]
     doc: str = ""
+    # An input that a request may leave out.
+    optional: bool = False
 
     @property
     def numpy_dtype(self) -> np.dtype[np.generic]:
@@ -71,6 +93,8 @@ class Model:
     calls: tuple[Model, ...] = ()
     # The parts of `RepositorySettings` that a Python step reads, as parameters of its config.
     settings: tuple[str, ...] = ()
+    # Files of its version folder that `ssa export` writes, beside `model.py`.
+    files: tuple[str, ...] = ()
 
     def batched_shape(self, tensor: Tensor) -> tuple[Axis, ...]:
         """The axes as they stand in an array, the batch included."""
@@ -107,10 +131,19 @@ class Ensemble:
                 found.setdefault(model.name, model)
         return tuple(found.values())
 
+    @property
+    def settings(self) -> frozenset[str]:
+        """The parts of `RepositorySettings` without which it cannot be served."""
+        return frozenset(part for model in self.models for part in model.settings)
+
 
 # --- tensors ---------------------------------------------------------------------------------
 
 IMAGE = Tensor("IMAGE", "BYTES", (1,), "one encoded image: JPEG, PNG, WebP, BMP or TIFF")
+MASKS = Tensor("MASKS", "BYTES", ("masks",), "COCO compressed RLE counts, each of the image's size")
+CLASSES = Tensor(
+    "CLASSES", "BYTES", ("vocabulary",), "UTF-8 names to choose among instead", optional=True
+)
 
 RGB = Tensor("rgb", "UINT8", ("height", "width", 3), "the decoded image")
 PIXEL_VALUES = Tensor("pixel_values", "FP32", (3, "sam_size", "sam_size"))
@@ -119,10 +152,7 @@ POINT_COORDS = Tensor("point_coords", "FP32", ("prompts", "points", 2), "x, y in
 POINT_LABELS = Tensor("point_labels", "INT64", ("prompts", "points"), "1 on the object, 0 off it")
 LOW_RES_MASKS = Tensor("low_res_masks", "FP32", ("prompts", 3, "mask_size", "mask_size"), "logits")
 IOU_PREDICTIONS = Tensor("iou_predictions", "FP32", ("prompts", 3))
-SEGMENTER_PIXEL_VALUES = Tensor(
-    "pixel_values", "FP32", (3, "segmenter_height", "segmenter_width"), "resized and normalised"
-)
-LOGITS = Tensor("logits", "FP32", ("classes", "logits_height", "logits_width"))
+TOKEN_IDS = Tensor("input_ids", "INT64", ("tokens",), "padded behind the end token")
 
 SEGMENTATION = Tensor("segmentation", "BYTES", ("masks",), "COCO compressed RLE counts")
 SIZE = Tensor("size", "INT32", (2,), "height and width of the image")
@@ -153,7 +183,9 @@ SEMANTIC_MAP = Tensor(
     "semantic_map", "UINT16", ("height", "width"), "class ids, masks painted over the branch"
 )
 BRANCH_MAP = Tensor("branch_map", "UINT16", ("height", "width"), "class ids of the segmenter alone")
-LABELS = Tensor("labels", "BYTES", ("classes",), "the name of every class id of the maps")
+LABELS = Tensor(
+    "labels", "BYTES", ("segmenter_classes",), "the name of every class id of the maps"
+)
 LABEL_OUTPUTS = (
     CLASS_ID,
     CLASS_NAME,
@@ -162,6 +194,31 @@ LABEL_OUTPUTS = (
     SEMANTIC_MAP,
     BRANCH_MAP,
     LABELS,
+)
+
+CAPTION = Tensor("caption", "BYTES", ("masks",), "BLIP's; empty where CLASSES were given")
+NOUN_PHRASES = Tensor(
+    "noun_phrases", "BYTES", ("masks", "phrases"), "of the caption, padded with empty ones"
+)
+CLIP_SCORE = Tensor(
+    "clip_score", "FP32", ("masks", "proposals"), "softmax over all candidates, of each proposal"
+)
+CLIPSEG_SHARE = Tensor(
+    "clipseg_share", "FP32", ("masks", "proposals"), "share of the mask that each proposal won"
+)
+COCO_NAME = Tensor("coco_name", "BYTES", ("masks",), "most votes of the COCO segmenter")
+COCO_SHARE = Tensor("coco_share", "FP32", ("masks",), "share of the mask that voted for it")
+ADE20K_NAME = Tensor("ade20k_name", "BYTES", ("masks",), "most votes of the ADE20K segmenter")
+ADE20K_SHARE = Tensor("ade20k_share", "FP32", ("masks",), "share of the mask that voted for it")
+DECISION_OUTPUTS = (
+    CLASS_NAME,
+    CLASS_PROPOSALS,
+    CLIP_SCORE,
+    CLIPSEG_SHARE,
+    COCO_NAME,
+    COCO_SHARE,
+    ADE20K_NAME,
+    ADE20K_SHARE,
 )
 
 # --- exported networks -----------------------------------------------------------------------
@@ -188,12 +245,100 @@ SAM_MASK_DECODER = Model(
     atol=1e-3,
 )
 
-SEMANTIC_SEGMENTER = Model(
-    "semantic_segmenter",
+
+def _segmenter(name: str, part: str) -> Model:
+    """A semantic segmenter whose sizes and labels are the part `part` of the settings."""
+    return Model(
+        name,
+        "onnxruntime",
+        inputs=(
+            Tensor(
+                "pixel_values", "FP32", (3, f"{part}_height", f"{part}_width"), "RGB, normalised"
+            ),
+        ),
+        outputs=(
+            Tensor(
+                "logits",
+                "FP32",
+                (f"{part}_classes", f"{part}_logits_height", f"{part}_logits_width"),
+            ),
+        ),
+        max_batch_size=4,
+        atol=1e-3,
+    )
+
+
+SEMANTIC_SEGMENTER = _segmenter("semantic_segmenter", "segmenter")
+COCO_SEGMENTER = _segmenter("coco_segmenter", "coco")
+ADE20K_SEGMENTER = _segmenter("ade20k_segmenter", "ade20k")
+
+BLIP_VISION_ENCODER = Model(
+    "blip_vision_encoder",
     "onnxruntime",
-    inputs=(SEGMENTER_PIXEL_VALUES,),
-    outputs=(LOGITS,),
-    max_batch_size=4,
+    inputs=(Tensor("pixel_values", "FP32", (3, "blip_size", "blip_size")),),
+    outputs=(Tensor("image_embeds", "FP32", ("blip_patches", "blip_width")),),
+    max_batch_size=16,
+    atol=1e-3,
+)
+
+# The whole greedy decoding is one call: its key-value cache never leaves the network, and what
+# cross-attention needs of an image is computed once.
+BLIP_TEXT_DECODER = Model(
+    "blip_text_decoder",
+    "onnxruntime",
+    inputs=BLIP_VISION_ENCODER.outputs,
+    outputs=(Tensor("token_ids", "INT64", ("caption_tokens",), "without the first, the start"),),
+    max_batch_size=16,
+)
+
+CLIP_IMAGE_ENCODER = Model(
+    "clip_image_encoder",
+    "onnxruntime",
+    inputs=(Tensor("pixel_values", "FP32", (3, "clip_size", "clip_size")),),
+    outputs=(Tensor("image_embeds", "FP32", ("clip_dim",), "of length 1"),),
+    max_batch_size=16,
+    atol=1e-3,
+)
+
+CLIP_TEXT_ENCODER = Model(
+    "clip_text_encoder",
+    "onnxruntime",
+    inputs=(TOKEN_IDS,),
+    outputs=(Tensor("text_embeds", "FP32", ("clip_dim",), "of length 1"),),
+    max_batch_size=64,
+    atol=1e-3,
+)
+
+# CLIPSeg in three: what depends on the crop alone, on the name alone, and on both.
+CLIPSEG_VISION_ENCODER = Model(
+    "clipseg_vision_encoder",
+    "onnxruntime",
+    inputs=(Tensor("pixel_values", "FP32", (3, "clipseg_size", "clipseg_size")),),
+    outputs=(
+        Tensor("activations", "FP32", ("clipseg_layers", "clipseg_patches", "clipseg_reduced")),
+    ),
+    max_batch_size=16,
+    atol=1e-3,
+)
+
+CLIPSEG_TEXT_ENCODER = Model(
+    "clipseg_text_encoder",
+    "onnxruntime",
+    inputs=(TOKEN_IDS,),
+    outputs=(Tensor("conditional_embeds", "FP32", ("clipseg_dim",)),),
+    max_batch_size=64,
+    atol=1e-3,
+)
+
+CLIPSEG_DECODER = Model(
+    "clipseg_decoder",
+    "onnxruntime",
+    inputs=(
+        *CLIPSEG_VISION_ENCODER.outputs,
+        Tensor("conditional_embeds", "FP32", ("names", "clipseg_dim")),
+    ),
+    outputs=(Tensor("logits", "FP32", ("names", "clipseg_size", "clipseg_size")),),
+    max_batch_size=16,
     atol=1e-3,
 )
 
@@ -201,9 +346,20 @@ SEMANTIC_SEGMENTER = Model(
 
 # Between steps every tensor carries its batch axis: networks batch, steps see one image.
 SAM_PIXELS = Tensor("sam_pixel_values", "FP32", (1, *PIXEL_VALUES.shape))
-SEGMENTER_PIXELS = Tensor("segmenter_pixel_values", "FP32", (1, *SEGMENTER_PIXEL_VALUES.shape))
 _EMBEDDINGS = Tensor("image_embeddings", "FP32", (1, *IMAGE_EMBEDDINGS.shape))
-_LOGITS = Tensor("logits", "FP32", (1, *LOGITS.shape))
+
+
+def _one_image(name: str, tensor: Tensor) -> Tensor:
+    """`tensor` of a network as it stands between steps, under a name of its own."""
+    return Tensor(name, tensor.datatype, (1, *tensor.shape), tensor.doc)
+
+
+SEGMENTER_PIXELS = _one_image("segmenter_pixel_values", SEMANTIC_SEGMENTER.inputs[0])
+SEGMENTER_LOGITS = _one_image("logits", SEMANTIC_SEGMENTER.outputs[0])
+COCO_PIXELS = _one_image("coco_pixel_values", COCO_SEGMENTER.inputs[0])
+COCO_LOGITS = _one_image("coco_logits", COCO_SEGMENTER.outputs[0])
+ADE20K_PIXELS = _one_image("ade20k_pixel_values", ADE20K_SEGMENTER.inputs[0])
+ADE20K_LOGITS = _one_image("ade20k_logits", ADE20K_SEGMENTER.outputs[0])
 
 PREPROCESS = Model(
     "preprocess",
@@ -211,6 +367,22 @@ PREPROCESS = Model(
     inputs=(IMAGE,),
     outputs=(RGB, SAM_PIXELS, SEGMENTER_PIXELS),
     settings=("images", "sam", "segmenter", "masks"),
+)
+
+ENGINE_PREPROCESS = Model(
+    "engine_preprocess",
+    "python",
+    inputs=(IMAGE, CLASSES),
+    outputs=(RGB, SAM_PIXELS, COCO_PIXELS, ADE20K_PIXELS),
+    settings=("images", "sam", "coco", "ade20k", "masks"),
+)
+
+ENGINE_MASKS_PREPROCESS = Model(
+    "engine_masks_preprocess",
+    "python",
+    inputs=(IMAGE, MASKS, CLASSES),
+    outputs=(RGB, COCO_PIXELS, ADE20K_PIXELS, SEGMENTATION, SIZE, BBOX, AREA),
+    settings=("images", "coco", "ade20k"),
 )
 
 MASK_GENERATION = Model(
@@ -225,12 +397,54 @@ MASK_GENERATION = Model(
 SEMANTIC_VOTING = Model(
     "semantic_voting",
     "python",
-    inputs=(_LOGITS, SEGMENTATION, SIZE),
+    inputs=(SEGMENTER_LOGITS, SEGMENTATION, SIZE),
     outputs=LABEL_OUTPUTS,
     settings=("segmenter",),
 )
 
+CAPTIONING = Model(
+    "captioning",
+    "python",
+    inputs=(RGB, BBOX, CLASSES),
+    outputs=(CAPTION, NOUN_PHRASES),
+    calls=(BLIP_VISION_ENCODER, BLIP_TEXT_DECODER),
+    settings=("blip",),
+    files=("blip_tokenizer.json",),
+)
+
+LABEL_DECISION = Model(
+    "label_decision",
+    "python",
+    inputs=(RGB, SEGMENTATION, BBOX, NOUN_PHRASES, COCO_LOGITS, ADE20K_LOGITS, CLASSES),
+    outputs=DECISION_OUTPUTS,
+    calls=(
+        CLIP_IMAGE_ENCODER,
+        CLIP_TEXT_ENCODER,
+        CLIPSEG_VISION_ENCODER,
+        CLIPSEG_TEXT_ENCODER,
+        CLIPSEG_DECODER,
+    ),
+    settings=("coco", "ade20k", "clip", "clipseg"),
+    files=("clip_tokenizer.json", "clipseg_tokenizer.json"),
+)
+
 # --- pipelines -------------------------------------------------------------------------------
+
+_SAM = Step(SAM_IMAGE_ENCODER, inputs={PIXEL_VALUES.name: SAM_PIXELS.name})
+_ENGINE = (
+    Step(
+        COCO_SEGMENTER,
+        inputs={COCO_SEGMENTER.inputs[0].name: COCO_PIXELS.name},
+        outputs={COCO_SEGMENTER.outputs[0].name: COCO_LOGITS.name},
+    ),
+    Step(
+        ADE20K_SEGMENTER,
+        inputs={ADE20K_SEGMENTER.inputs[0].name: ADE20K_PIXELS.name},
+        outputs={ADE20K_SEGMENTER.outputs[0].name: ADE20K_LOGITS.name},
+    ),
+    Step(CAPTIONING),
+    Step(LABEL_DECISION),
+)
 
 SSA = Ensemble(
     "ssa",
@@ -238,11 +452,28 @@ SSA = Ensemble(
     outputs=(*MASK_OUTPUTS, *LABEL_OUTPUTS),
     steps=(
         Step(PREPROCESS),
-        Step(SAM_IMAGE_ENCODER, inputs={PIXEL_VALUES.name: SAM_PIXELS.name}),
-        Step(SEMANTIC_SEGMENTER, inputs={SEGMENTER_PIXEL_VALUES.name: SEGMENTER_PIXELS.name}),
+        _SAM,
+        Step(
+            SEMANTIC_SEGMENTER, inputs={SEMANTIC_SEGMENTER.inputs[0].name: SEGMENTER_PIXELS.name}
+        ),
         Step(MASK_GENERATION),
         Step(SEMANTIC_VOTING),
     ),
 )
 
-ENSEMBLES = (SSA,)
+SSA_ENGINE = Ensemble(
+    "ssa_engine",
+    inputs=(IMAGE, CLASSES),
+    outputs=(*MASK_OUTPUTS, CAPTION, *DECISION_OUTPUTS),
+    steps=(Step(ENGINE_PREPROCESS), _SAM, Step(MASK_GENERATION), *_ENGINE),
+)
+
+# Masks come with the request, and are answered in its order.
+SSA_ENGINE_MASKS = Ensemble(
+    "ssa_engine_masks",
+    inputs=(IMAGE, MASKS, CLASSES),
+    outputs=(SEGMENTATION, SIZE, BBOX, AREA, CAPTION, *DECISION_OUTPUTS),
+    steps=(Step(ENGINE_MASKS_PREPROCESS), *_ENGINE),
+)
+
+ENSEMBLES = (SSA, SSA_ENGINE, SSA_ENGINE_MASKS)

@@ -16,12 +16,13 @@ import tritonclient.grpc as triton
 from numpy.typing import NDArray
 from PIL import Image
 
-from ssa_backend import specs
+from ssa_backend import rle, specs
 from ssa_backend.embedded.errors import EmbeddedServerError
 
 WarmUp = Callable[[str], None]
 
 _SIDE = 64
+_SQUARE = slice(_SIDE // 4, -_SIDE // 4)
 # The least work that still goes through every model: one prompt, whatever the preset's grid.
 _PARAMETERS = {"points_per_side": 1, "crop_n_layers": 0}
 # The channel is closed with the client and shares no back-off with others to the same address.
@@ -50,12 +51,16 @@ def warm_up_of(ensembles: Sequence[specs.Ensemble], timeout_s: float) -> WarmUp:
 def _infer(client: Any, ensemble: specs.Ensemble, timeout_s: float) -> None:
     inputs = []
     for tensor in ensemble.inputs:
+        if tensor.optional:
+            continue
         array = SAMPLES[tensor.name]()
         request_input = triton.InferInput(tensor.name, list(array.shape), tensor.datatype)
         request_input.set_data_from_numpy(array)
         inputs.append(request_input)
     try:
-        client.infer(ensemble.name, inputs, parameters=_PARAMETERS, client_timeout=timeout_s)
+        # Masks that come with the request leave nothing to set.
+        parameters = {} if specs.MASKS in ensemble.inputs else _PARAMETERS
+        client.infer(ensemble.name, inputs, parameters=parameters, client_timeout=timeout_s)
     except triton.InferenceServerException as error:
         raise EmbeddedServerError(
             f"the first inference through {ensemble.name!r} failed: {error.message()}"
@@ -65,11 +70,21 @@ def _infer(client: Any, ensemble: specs.Ensemble, timeout_s: float) -> None:
 def _image() -> NDArray[Any]:
     """A PNG with a light square on a dark ground, as IMAGE takes it."""
     pixels = np.full((_SIDE, _SIDE, 3), 40, np.uint8)
-    pixels[_SIDE // 4 : -_SIDE // 4, _SIDE // 4 : -_SIDE // 4] = 200
+    pixels[_SQUARE, _SQUARE] = 200
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, "PNG")
     return np.array([buffer.getvalue()], dtype=object)
 
 
-# An example for each input that an ensemble can have.
-SAMPLES: dict[str, Callable[[], NDArray[Any]]] = {specs.IMAGE.name: _image}
+def _masks() -> NDArray[Any]:
+    """The square, as MASKS takes it."""
+    window = np.ones((_SIDE // 2, _SIDE // 2), np.bool_)
+    runs = rle.runs_of_window(window, _SIDE // 4, _SIDE // 4, _SIDE)
+    return np.array([rle.encode(runs, (_SIDE, _SIDE))], dtype=object)
+
+
+# An example for each input that an ensemble must have.
+SAMPLES: dict[str, Callable[[], NDArray[Any]]] = {
+    specs.IMAGE.name: _image,
+    specs.MASKS.name: _masks,
+}

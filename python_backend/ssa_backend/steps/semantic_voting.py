@@ -28,7 +28,7 @@ class TritonPythonModel(Step):
         height, width = inputs[specs.SIZE.name].tolist()
         size_hw = (height, width)
         labels = label_masks(
-            inputs[specs.LOGITS.name][0],
+            inputs[specs.SEGMENTER_LOGITS.name][0],
             [rle.decode(counts, size_hw) for counts in inputs[specs.SEGMENTATION.name]],
             size_hw,
             self.segmenter.align_corners,

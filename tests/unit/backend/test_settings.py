@@ -11,6 +11,9 @@ import pytest
 
 from ssa_backend.errors import InvalidInputError
 from ssa_backend.settings import (
+    BlipSettings,
+    ClipSegSettings,
+    ClipSettings,
     ImageSettings,
     MaskSettings,
     RepositorySettings,
@@ -81,7 +84,7 @@ def test_an_unknown_name_gets_a_suggestion_where_one_is_near() -> None:
     assert all(name in str(caught.value) for name in RANGES)
 
 
-@pytest.mark.parametrize("group", ["sam", "segmenter", "masks", "images"])
+@pytest.mark.parametrize("group", sorted(EXAMPLE.parts - {"preset", "network_backend"}))
 def test_groups_survive_json(group: str) -> None:
     settings = getattr(EXAMPLE, group)
     text = to_json(settings)
@@ -97,6 +100,14 @@ def test_the_repository_file_survives(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "repository.json").read_text("utf-8"))["preset"] == "example"
 
 
+def test_a_repository_without_the_engine_survives(tmp_path: Path) -> None:
+    closed_set = dataclasses.replace(
+        EXAMPLE, coco=None, ade20k=None, blip=None, clip=None, clipseg=None
+    )
+    closed_set.save(tmp_path)
+    assert RepositorySettings.load(tmp_path) == closed_set
+
+
 def test_a_folder_without_settings_is_no_repository(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"repository\.json"):
         RepositorySettings.load(tmp_path)
@@ -107,6 +118,9 @@ def test_the_example_differs_from_every_default() -> None:
     for kind, settings in (
         (SamSettings, EXAMPLE.sam),
         (SegmenterSettings, EXAMPLE.segmenter),
+        (BlipSettings, EXAMPLE.blip),
+        (ClipSettings, EXAMPLE.clip),
+        (ClipSegSettings, EXAMPLE.clipseg),
         (MaskSettings, EXAMPLE.masks),
         (ImageSettings, EXAMPLE.images),
     ):

@@ -14,13 +14,16 @@ from tritonclient.utils import triton_to_np_dtype
 from ssa_backend import settings, specs
 from ssa_backend.specs import ENSEMBLES, Axis, Ensemble, Model, Tensor
 from ssa_export import model_config
-from ssa_export.model_config import configs, drifted, write_configs
+from ssa_export.model_config import configs, drifted, served, write_configs
 from tests.unit.backend.example_settings import EXAMPLE
 
 MODELS = {model.name: model for ensemble in ENSEMBLES for model in ensemble.models}
 SERVED: tuple[Model | Ensemble, ...] = (*MODELS.values(), *ENSEMBLES)
 # Axes that vary from request to request.
-VARYING = {"height", "width", "prompts", "points", "masks", "proposals"}
+VARYING = {
+    *("height", "width", "prompts", "points", "masks", "proposals"),
+    *("vocabulary", "phrases", "names", "tokens", "caption_tokens"),
+}
 
 
 def every_tensor() -> list[Tensor]:
@@ -86,7 +89,10 @@ def test_dims_are_numbers_where_the_checkpoint_fixes_them() -> None:
 def test_models_are_complete(model: Model) -> None:
     groups = {field.name for field in dataclasses.fields(settings.RepositorySettings)}
     assert set(model.settings) <= groups
-    assert (model.atol > 0) == (model.backend != "python")
+    # Integers must be equal; steps have no PyTorch source to differ from.
+    inexact = any(tensor.datatype == "FP32" for tensor in model.outputs)
+    assert (model.atol > 0) == (inexact and model.backend != "python")
+    assert model.files == () or model.backend == "python"
     assert all(called.name in MODELS for called in model.calls)
 
 
@@ -105,6 +111,15 @@ def test_configs_say_what_the_specs_say() -> None:
     steps = {entry.model_name: entry for entry in ssa.ensemble_scheduling.step}
     assert steps["sam_image_encoder"].input_map["pixel_values"] == "sam_pixel_values"
     assert steps["mask_generation"].output_map["segmentation"] == "segmentation"
+    engine = by_name["ssa_engine"]
+    assert {t.name: t.optional for t in engine.input} == {"IMAGE": False, "CLASSES": True}
+
+
+def test_ensembles_whose_parts_are_missing_are_not_served() -> None:
+    assert served(EXAMPLE) == list(ENSEMBLES)
+    assert served(dataclasses.replace(EXAMPLE, clip=None)) == [specs.SSA]
+    engine = served(dataclasses.replace(EXAMPLE, segmenter=None))
+    assert engine == [specs.SSA_ENGINE, specs.SSA_ENGINE_MASKS]
 
 
 def parsed(path: Path) -> model_config_pb2.ModelConfig:

@@ -19,7 +19,7 @@ from tests.fakes import triton_python_backend_utils as pb_utils
 from tests.fakes.triton_server import Arrays, FakeServer
 from tests.images import encoded
 from tests.reference import analytic_sam, drawings
-from tests.unit.backend.example_settings import EXAMPLE
+from tests.unit.backend.example_settings import EXAMPLE, SEGMENTER
 from tests.unit.backend.random_masks import random_masks, runs_of
 
 SIZE_HW = (60, 90)
@@ -98,7 +98,7 @@ def test_preprocess_answers_pixels_for_each_network() -> None:
         reply.outputs["sam_pixel_values"], sam_pixel_values(rgb, EXAMPLE.sam)
     )
     np.testing.assert_array_equal(
-        reply.outputs["segmenter_pixel_values"], segmenter_pixel_values(rgb, EXAMPLE.segmenter)
+        reply.outputs["segmenter_pixel_values"], segmenter_pixel_values(rgb, SEGMENTER)
     )
 
 
@@ -184,7 +184,7 @@ def test_semantic_voting_answers_what_the_vote_says() -> None:
     (reply,) = Step("semantic_voting")(request)
     runs = [rle.decode(counts, SIZE_HW) for counts in request["segmentation"]]
     expected = label_masks(request["logits"][0], runs, SIZE_HW, align_corners=False)
-    names = [name.encode() for name in EXAMPLE.segmenter.labels]
+    names = [name.encode() for name in SEGMENTER.labels]
     assert reply.outputs["class_id"].tolist() == expected.class_ids.tolist()
     assert reply.outputs["class_name"].tolist() == [names[i] for i in expected.class_ids]
     assert reply.outputs["class_proposals"].tolist() == [
