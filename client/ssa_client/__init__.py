@@ -9,6 +9,7 @@
 from importlib.metadata import PackageNotFoundError, version
 
 from ssa_client._image import ImageSource
+from ssa_client._masks import MaskSource, MaskSources
 from ssa_client.client import AsyncSsaClient, SsaClient
 from ssa_client.exceptions import (
     ImageReadError,
@@ -20,6 +21,7 @@ from ssa_client.exceptions import (
     ServerUnavailableError,
     SsaError,
 )
+from ssa_client.label_results import LabelledMask, LabelResult
 from ssa_client.results import Mask, Rle, SegmentationResult
 from ssa_client.writers import write_annotation, write_picture
 
@@ -33,7 +35,11 @@ __all__ = [
     "ImageReadError",
     "ImageSource",
     "InvalidRequestError",
+    "LabelResult",
+    "LabelledMask",
     "Mask",
+    "MaskSource",
+    "MaskSources",
     "ModelNotFoundError",
     "RequestCancelledError",
     "RequestTimeoutError",

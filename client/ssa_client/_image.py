@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageOps
+from PIL import ExifTags, Image, ImageOps
 
 from ssa_client.exceptions import ImageReadError, InvalidRequestError
 
@@ -17,6 +17,8 @@ ImageSource: TypeAlias = "str | os.PathLike[str] | bytes | Image.Image | npt.NDA
 
 # What PNG stores without loss; the server turns each of these into RGB.
 _PNG_MODES = {"1", "L", "LA", "P", "RGB", "RGBA", "I", "I;16"}
+# EXIF orientations that swap height and width.
+_QUARTER_TURNS = (5, 6, 7, 8)
 
 
 def encode_image(image: ImageSource) -> bytes:
@@ -61,6 +63,20 @@ def open_image(image: ImageSource) -> Image.Image:
             return ImageOps.exif_transpose(opened)
     except (OSError, SyntaxError) as error:  # Pillow's decoders raise both
         raise ImageReadError(f"cannot decode the image: {error}.") from error
+
+
+def size_hw_of(data: bytes) -> tuple[int, int] | None:
+    """Height and width of an encoded image once it is upright, by its header alone.
+
+    None where that does not say: whether the bytes are an image is the server's to judge.
+    """
+    try:
+        with Image.open(io.BytesIO(data)) as image:
+            turned = image.getexif().get(ExifTags.Base.Orientation, 1) in _QUARTER_TURNS
+            return image.size if turned else (image.height, image.width)
+    # What Pillow's parsers raise on damaged files.
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+        return None
 
 
 def _read(path: Path) -> bytes:

@@ -1,11 +1,12 @@
-"""The wire: a request from an image and settings, a result from the response's tensors.
+"""The wire: a request from an ensemble's inputs, results from the response's tensors.
 
-Both clients use these two functions; names, datatypes and shapes come from `ssa_backend.specs`.
+Both clients and both pipelines use these functions; names, datatypes and shapes come from
+`ssa_backend.specs`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias, TypedDict, cast
 
 import numpy as np
@@ -29,28 +30,45 @@ class InferArguments(TypedDict):
 
 
 def build_request(
-    model: str, image: bytes, settings: Mapping[str, Setting], *, branch: bool
+    model: str,
+    ensemble: specs.Ensemble,
+    inputs: Mapping[specs.Tensor, Sequence[bytes]],
+    settings: Mapping[str, Setting],
+    *,
+    leave_out: Collection[specs.Tensor] = (),
 ) -> InferArguments:
     """The arguments of one `infer` call.
 
     Args:
-        model: name of the ensemble.
-        image: one encoded image.
+        model: the name that `ensemble` is served under.
+        ensemble: what declares the inputs and outputs.
+        inputs: the values of each input, BYTES `[N]`; an optional one may be absent.
         settings: request parameters; names and ranges are the server's to check.
-        branch: ask for `branch_map` too, which otherwise does not travel.
+        leave_out: outputs that do not travel.
 
     Raises:
         InvalidRequestError: a setting is neither a number nor text.
     """
-    tensor = InferInput(specs.IMAGE.name, [1], specs.IMAGE.datatype)
-    tensor.set_data_from_numpy(np.array([image], dtype=specs.IMAGE.numpy_dtype))
-    wanted = [o for o in specs.SSA.outputs if branch or o is not specs.BRANCH_MAP]
     return {
         "model_name": model,
-        "inputs": [tensor],
-        "outputs": [InferRequestedOutput(output.name) for output in wanted],
+        "inputs": [
+            _input(tensor, inputs[tensor])
+            for tensor in ensemble.inputs
+            if not (tensor.optional and tensor not in inputs)
+        ],
+        "outputs": [
+            InferRequestedOutput(output.name)
+            for output in ensemble.outputs
+            if output not in leave_out
+        ],
         "parameters": {name: _as_text(name, value) for name, value in settings.items()},
     }
+
+
+def _input(tensor: specs.Tensor, values: Sequence[bytes]) -> InferInput:
+    request_input = InferInput(tensor.name, [len(values)], tensor.datatype)
+    request_input.set_data_from_numpy(np.array(values, dtype=tensor.numpy_dtype))
+    return request_input
 
 
 def _as_text(name: str, value: object) -> str:
@@ -64,74 +82,69 @@ def _as_text(name: str, value: object) -> str:
     raise InvalidRequestError(f"setting {name!r} is {value!r}; expected a number.")
 
 
-def parse_response(response: InferResult, *, branch: bool) -> SegmentationResult:
-    """The result that a response carries.
+def parse_segmentation(response: InferResult, *, branch: bool) -> SegmentationResult:
+    """The closed set's result that a response carries.
 
     Raises:
         ServerError: a tensor is missing, or its datatype or shape is not the declared one.
     """
-    read = _TensorReader(response)
-    height, width = (int(side) for side in read(specs.SIZE))
-    read.axes.update(height=height, width=width)
+    read = TensorReader(response)
+    size_hw = read_size_hw(read)
     return SegmentationResult(
-        size_hw=(height, width),
-        masks=_parse_masks(read, (height, width)),
-        labels=tuple(_texts(read(specs.LABELS))),
+        size_hw=size_hw,
+        masks=tuple(Mask(**row) for row in read_rows(read, specs.SSA, size_hw)),
+        labels=tuple(_values(read(specs.LABELS))),
         semantic_map=cast("npt.NDArray[np.uint16]", read(specs.SEMANTIC_MAP)),
         branch_map=cast("npt.NDArray[np.uint16]", read(specs.BRANCH_MAP)) if branch else None,
     )
 
 
-def _parse_masks(read: _TensorReader, size_hw: tuple[int, int]) -> tuple[Mask, ...]:
-    columns = zip(
-        _texts(read(specs.SEGMENTATION)),
-        read(specs.BBOX).tolist(),
-        read(specs.AREA).tolist(),
-        read(specs.PREDICTED_IOU).tolist(),
-        read(specs.STABILITY_SCORE).tolist(),
-        read(specs.PROMPT_COORDS).tolist(),
-        read(specs.CROP_BOX).tolist(),
-        read(specs.CLASS_ID).tolist(),
-        _texts(read(specs.CLASS_NAME)),
-        [_texts(row) for row in read(specs.CLASS_PROPOSALS)],
-        read(specs.VOTE_SHARE).tolist(),
-        strict=True,
-    )
-    return tuple(
-        Mask(
-            segmentation={"size": list(size_hw), "counts": counts},
-            bbox_xywh=tuple(bbox),
-            area=area,
-            predicted_iou=predicted_iou,
-            stability_score=stability_score,
-            point_coords=tuple(point),
-            crop_box_xywh=tuple(crop_box),
-            class_id=class_id,
-            class_name=class_name,
-            class_proposals=tuple(name for name in proposals if name),
-            vote_share=vote_share,
-        )
-        for (
-            counts,
-            bbox,
-            area,
-            predicted_iou,
-            stability_score,
-            point,
-            crop_box,
-            class_id,
-            class_name,
-            proposals,
-            vote_share,
-        ) in columns
-    )
+def read_size_hw(read: TensorReader) -> tuple[int, int]:
+    """Height and width of the image, to which the other tensors are held from then on."""
+    height, width = (int(side) for side in read(specs.SIZE))
+    read.axes.update(height=height, width=width)
+    return height, width
 
 
-def _texts(values: npt.NDArray[Any]) -> list[str]:
-    return [bytes(value).decode("utf-8") for value in values]
+# Fields of the results whose names say more than those of their tensors.
+_FIELDS = {
+    specs.BBOX: "bbox_xywh",
+    specs.CROP_BOX: "crop_box_xywh",
+    specs.CLIP_SCORE: "clip_scores",
+    specs.CLIPSEG_SHARE: "clipseg_shares",
+}
 
 
-class _TensorReader:
+def read_rows(
+    read: TensorReader, ensemble: specs.Ensemble, size_hw: tuple[int, int]
+) -> Iterator[dict[str, Any]]:
+    """For each mask of a response the fields of its result, by name."""
+    tensors = [output for output in ensemble.outputs if output.shape[0] == "masks"]
+    names = [_FIELDS.get(tensor, tensor.name) for tensor in tensors]
+    of_proposals = [
+        name
+        for name, tensor in zip(names, tensors, strict=True)
+        if tensor.shape[1:] == ("proposals",)
+    ]
+    for values in zip(*(_values(read(tensor)) for tensor in tensors), strict=True):
+        row = dict(zip(names, values, strict=True))
+        counts = row[specs.SEGMENTATION.name]
+        row[specs.SEGMENTATION.name] = {"size": list(size_hw), "counts": counts}
+        proposals = sum(map(bool, row[specs.CLASS_PROPOSALS.name]))  # the rest is padding
+        row.update({name: row[name][:proposals] for name in of_proposals})
+        yield row
+
+
+def _values(array: npt.NDArray[Any]) -> list[Any]:
+    """The rows of an array: a plain value each for [N], a tuple each for [N, K]."""
+    if array.ndim == 2:
+        return [tuple(_values(row)) for row in array]
+    if array.dtype == object:
+        return [bytes(value).decode("utf-8") for value in array]
+    return cast("list[Any]", array.tolist())
+
+
+class TensorReader:
     """Reads declared tensors from a response and holds them to their declaration.
 
     An axis name stands for one length throughout the response: `axes` learns it where it is met

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Iterable, Mapping
 from types import TracebackType
 from typing import Any
 
@@ -11,8 +12,11 @@ import tritonclient.grpc
 import tritonclient.grpc.aio
 from tritonclient.utils import InferenceServerException
 
+from ssa_backend import specs
 from ssa_client._image import ImageSource, encode_image
-from ssa_client._protocol import InferArguments, Setting, build_request, parse_response
+from ssa_client._labelling import LabelCall
+from ssa_client._masks import MaskSources
+from ssa_client._protocol import InferArguments, Setting, build_request, parse_segmentation
 from ssa_client._retry import Attempts
 from ssa_client.exceptions import (
     ModelNotFoundError,
@@ -21,10 +25,11 @@ from ssa_client.exceptions import (
     SsaError,
     from_triton,
 )
+from ssa_client.label_results import LabelResult
 from ssa_client.results import SegmentationResult
 
 DEFAULT_URL = "127.0.0.1:8001"
-DEFAULT_MODEL = "ssa"
+DEFAULT_MODEL = specs.SSA.name
 READY_TIMEOUT_S = 5.0
 
 _CHANNEL_ARGUMENTS = [
@@ -56,16 +61,27 @@ class _BaseClient:
         self.timeout_s = timeout_s
         self.retries = retries
 
+    def _segment_request(
+        self, image: ImageSource, settings: Mapping[str, Setting], branch: bool
+    ) -> InferArguments:
+        return build_request(
+            self.model,
+            specs.SSA,
+            {specs.IMAGE: [encode_image(image)]},
+            settings,
+            leave_out=() if branch else (specs.BRANCH_MAP,),
+        )
+
     def _attempts(self, timeout_s: float | None) -> Attempts:
         return Attempts(self.retries, self.timeout_s if timeout_s is None else timeout_s)
 
 
 class SsaClient(_BaseClient):
-    """Segments images on a server; blocks until the answer is there.
+    """Segments and labels images on a server; blocks until the answer is there.
 
     Args:
         url: `host:port` of the server's gRPC endpoint.
-        model: name of the pipeline on the server.
+        model: name of the closed-set pipeline on the server, which `segment` asks.
         timeout_s: seconds that a call may take, retries included. When they are over the server
             stops working on it too.
         retries: how often to ask again when the server is unavailable.
@@ -73,6 +89,7 @@ class SsaClient(_BaseClient):
     Example:
         >>> with SsaClient() as client:
         ...     result = client.segment("street.jpg", points_per_side=16)
+        ...     labels = client.label("street.jpg", classes=["car", "bicycle"])
     """
 
     def __init__(
@@ -106,9 +123,39 @@ class SsaClient(_BaseClient):
         Raises:
             SsaError: see `ssa_client.exceptions` for its kinds.
         """
-        request = build_request(self.model, encode_image(image), settings, branch=branch)
+        request = self._segment_request(image, settings, branch)
         response = self._infer(request, self._attempts(timeout_s))
-        return parse_response(response, branch=branch)
+        return parse_segmentation(response, branch=branch)
+
+    def label(
+        self,
+        image: ImageSource,
+        masks: MaskSources | None = None,
+        classes: Iterable[str] | None = None,
+        *,
+        model: str | None = None,
+        timeout_s: float | None = None,
+        **settings: Setting,
+    ) -> LabelResult:
+        """Open-vocabulary names for the masks of one image, with what each name rests on.
+
+        Args:
+            image: a path, an encoded image, a PIL image, or uint8 [H, W, 3] RGB or [H, W] gray.
+            masks: the masks to name, of the image's size (upright, where EXIF turns it); the
+                result keeps their order. COCO RLEs, SA-1B annotations or bool or uint8 [H, W]
+                arrays, in a sequence that may be empty, or one array [N, H, W]. Without it SAM
+                finds the masks.
+            classes: names to choose among instead of the engine's own vocabulary.
+            model: the engine's name on the server, where it is not the usual one.
+            timeout_s: instead of the client's.
+            settings: mask settings as for `segment`; only where SAM finds the masks.
+
+        Raises:
+            SsaError: see `ssa_client.exceptions` for its kinds. What is wrong with `masks` or
+                `classes` is an `InvalidRequestError`.
+        """
+        call = LabelCall.of(image, masks, classes, settings, model)
+        return call.parse(self._infer(call.request, self._attempts(timeout_s)))
 
     def _infer(self, request: InferArguments, attempts: Attempts) -> tritonclient.grpc.InferResult:
         while True:
@@ -118,10 +165,11 @@ class SsaClient(_BaseClient):
                 wait_s = attempts.wait_s(from_triton(error))
             time.sleep(wait_s)
 
-    def is_ready(self) -> bool:
-        """Whether the server answers and the model is loaded."""
+    def is_ready(self, model: str | None = None) -> bool:
+        """Whether the server answers and the model, the client's by default, is loaded."""
         try:
-            return bool(self._triton.is_model_ready(self.model, client_timeout=READY_TIMEOUT_S))
+            name = model or self.model
+            return bool(self._triton.is_model_ready(name, client_timeout=READY_TIMEOUT_S))
         except InferenceServerException as error:
             return _not_ready(from_triton(error))
 
@@ -172,10 +220,23 @@ class AsyncSsaClient(_BaseClient):
         **settings: Setting,
     ) -> SegmentationResult:
         """As `SsaClient.segment`; files are read, and arrays encoded, off the event loop."""
-        data = await asyncio.to_thread(encode_image, image)
-        request = build_request(self.model, data, settings, branch=branch)
+        request = await asyncio.to_thread(self._segment_request, image, settings, branch)
         response = await self._infer(request, self._attempts(timeout_s))
-        return parse_response(response, branch=branch)
+        return parse_segmentation(response, branch=branch)
+
+    async def label(
+        self,
+        image: ImageSource,
+        masks: MaskSources | None = None,
+        classes: Iterable[str] | None = None,
+        *,
+        model: str | None = None,
+        timeout_s: float | None = None,
+        **settings: Setting,
+    ) -> LabelResult:
+        """As `SsaClient.label`; files are read, and masks encoded, off the event loop."""
+        call = await asyncio.to_thread(LabelCall.of, image, masks, classes, settings, model)
+        return call.parse(await self._infer(call.request, self._attempts(timeout_s)))
 
     async def _infer(
         self, request: InferArguments, attempts: Attempts
@@ -188,11 +249,12 @@ class AsyncSsaClient(_BaseClient):
                 wait_s = attempts.wait_s(from_triton(error))
             await asyncio.sleep(wait_s)
 
-    async def is_ready(self) -> bool:
-        """Whether the server answers and the model is loaded."""
+    async def is_ready(self, model: str | None = None) -> bool:
+        """As `SsaClient.is_ready`."""
         try:
             triton = self._connected()
-            return bool(await triton.is_model_ready(self.model, client_timeout=READY_TIMEOUT_S))
+            name = model or self.model
+            return bool(await triton.is_model_ready(name, client_timeout=READY_TIMEOUT_S))
         except InferenceServerException as error:
             return _not_ready(from_triton(error))
 

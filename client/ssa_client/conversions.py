@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypedDict
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, TypedDict
 
 import numpy as np
 import numpy.typing as npt
 from pycocotools import mask as coco_mask
 
-from ssa_client.results import Mask, Rle, SegmentationResult
+from ssa_client.label_results import LabelledMask, LabelResult
+from ssa_client.results import Mask, Rle, Segment, SegmentationResult
 
 if TYPE_CHECKING:
     import supervision
@@ -49,6 +51,17 @@ class SemanticAnnotation(TypedDict):
     semantic_names: dict[str, str]
 
 
+class LabelAnnotation(TypedDict):
+    """What `<name>_semantic.json` holds when the engine wrote it.
+
+    Annotations are SA-1B's with `class_name`, `class_proposals` and the other fields of
+    `LabelledMask`; what a given mask came without, such as `predicted_iou`, is left out.
+    """
+
+    image: ImageEntry
+    annotations: list[dict[str, Any]]
+
+
 class CocoAnnotation(TypedDict):
     """One entry of COCO's `annotations`."""
 
@@ -62,28 +75,38 @@ class CocoAnnotation(TypedDict):
     score: float
 
 
-def to_annotation(
+def semantic_annotation(
     result: SegmentationResult, file_name: str, image_id: int = 1
 ) -> SemanticAnnotation:
     """SA-1B's object with class names.
 
     `semantic_mask` has one RLE per class id of the map, `semantic_names` its name.
     """
-    height, width = result.size_hw
     class_ids = np.unique(result.semantic_map)
     return {
-        "image": {
-            "image_id": image_id,
-            "width": width,
-            "height": height,
-            "file_name": file_name,
-        },
+        "image": _image_entry(result.size_hw, file_name, image_id),
         "annotations": [_mask_entry(mask, id_) for id_, mask in enumerate(result.masks, start=1)],
         "semantic_mask": {
-            str(class_id): _encode(result.semantic_map == class_id) for class_id in class_ids
+            str(class_id): encode_mask(result.semantic_map == class_id) for class_id in class_ids
         },
         "semantic_names": {str(class_id): result.labels[class_id] for class_id in class_ids},
     }
+
+
+def label_annotation(result: LabelResult, file_name: str, image_id: int = 1) -> LabelAnnotation:
+    """SA-1B's object with names and what each rests on.
+
+    A mask that came as an annotation keeps that annotation's other fields, its `id` among them.
+    """
+    return {
+        "image": _image_entry(result.size_hw, file_name, image_id),
+        "annotations": [_label_entry(mask, id_) for id_, mask in enumerate(result.masks, start=1)],
+    }
+
+
+def _image_entry(size_hw: tuple[int, int], file_name: str, image_id: int) -> ImageEntry:
+    height, width = size_hw
+    return {"image_id": image_id, "width": width, "height": height, "file_name": file_name}
 
 
 def _mask_entry(mask: Mask, id_: int) -> MaskEntry:
@@ -103,51 +126,89 @@ def _mask_entry(mask: Mask, id_: int) -> MaskEntry:
     }
 
 
-def _encode(mask: npt.NDArray[np.bool_]) -> Rle:
+def _label_entry(mask: LabelledMask, id_: int) -> dict[str, Any]:
+    of_sam = {
+        "predicted_iou": mask.predicted_iou,
+        "stability_score": mask.stability_score,
+        "point_coords": None if mask.point_coords is None else [list(mask.point_coords)],
+        "crop_box": None if mask.crop_box_xywh is None else list(mask.crop_box_xywh),
+    }
+    return {
+        "id": id_,
+        **{name: value for name, value in of_sam.items() if value is not None},
+        **mask.source,
+        "segmentation": mask.segmentation,
+        "bbox": list(mask.bbox_xywh),
+        "area": mask.area,
+        "class_name": mask.class_name,
+        "class_proposals": list(mask.class_proposals),
+        "confidence": mask.confidence,
+        "clip_scores": list(mask.clip_scores),
+        "clipseg_shares": list(mask.clipseg_shares),
+        "caption": mask.caption,
+        "coco_name": mask.coco_name,
+        "coco_share": mask.coco_share,
+        "ade20k_name": mask.ade20k_name,
+        "ade20k_share": mask.ade20k_share,
+    }
+
+
+def encode_mask(mask: npt.NDArray[np.bool_]) -> Rle:
+    """COCO's compressed RLE of a mask, bool [H, W]."""
     rle = coco_mask.encode(np.asfortranarray(mask, dtype=np.uint8))
     return {"size": [int(side) for side in rle["size"]], "counts": rle["counts"].decode("ascii")}
 
 
 def to_coco(
-    result: SegmentationResult, image_id: int = 1, first_id: int = 1
+    masks: Sequence[Segment],
+    category_ids: Sequence[int],
+    scores: Sequence[float],
+    image_id: int = 1,
+    first_id: int = 1,
 ) -> list[CocoAnnotation]:
     """COCO annotations; ids count from `first_id`, which COCO's evaluator wants above 0.
 
     Boxes are those that COCO's tools compute, which count both end pixels; segment-anything's
     `bbox_xywh` is one less in width and height.
     """
+    columns = zip(masks, category_ids, scores, strict=True)
     return [
         {
             "id": id_,
             "image_id": image_id,
-            "category_id": mask.class_id,
+            "category_id": category_id,
             "segmentation": mask.segmentation,
             "bbox": coco_mask.toBbox(mask.segmentation).tolist(),
             "area": mask.area,
             "iscrowd": 0,
-            "score": mask.vote_share,
+            "score": score,
         }
-        for id_, mask in enumerate(result.masks, start=first_id)
+        for id_, (mask, category_id, score) in enumerate(columns, start=first_id)
     ]
 
 
-def to_supervision(result: SegmentationResult) -> supervision.Detections:
-    """`supervision.Detections` with `class_name` among its data and vote shares as confidence.
+def to_supervision(
+    size_hw: tuple[int, int],
+    masks: Sequence[Segment],
+    class_ids: Sequence[int],
+    class_names: Sequence[str],
+    confidences: Sequence[float],
+) -> supervision.Detections:
+    """`supervision.Detections` with `class_name` among its data.
 
     Boxes are xyxy with both ends inside, as supervision's own readers of SAM give them.
     """
     import supervision
 
-    count = len(result.masks)
-    masks = np.zeros((count, *result.size_hw), np.bool_)
-    for i, mask in enumerate(result.masks):
-        masks[i] = mask.decode()
-    boxes = np.array([mask.bbox_xywh for mask in result.masks], np.float32).reshape(count, 4)
+    decoded = np.zeros((len(masks), *size_hw), np.bool_)
+    for i, mask in enumerate(masks):
+        decoded[i] = mask.decode()
+    boxes = np.array([mask.bbox_xywh for mask in masks], np.float32).reshape(len(masks), 4)
     boxes[:, 2:] += boxes[:, :2]
     return supervision.Detections(
         xyxy=boxes,
-        mask=masks,
-        class_id=np.array([mask.class_id for mask in result.masks], np.int64),
-        confidence=np.array([mask.vote_share for mask in result.masks], np.float32),
-        data={"class_name": np.array([mask.class_name for mask in result.masks], np.str_)},
+        mask=decoded,
+        class_id=np.array(class_ids, np.int64),
+        confidence=np.array(confidences, np.float32),
+        data={"class_name": np.array(class_names, np.str_)},
     )

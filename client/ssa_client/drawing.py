@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 import cv2
 import numpy as np
@@ -17,8 +18,9 @@ from pycocotools import mask as coco_mask
 from ssa_client._image import ImageSource, open_image
 from ssa_client._labels import LabelPlacer
 from ssa_client._legend import LegendEntry, draw_legend
+from ssa_client._painting import UNNAMED, Painting
 from ssa_client._palette import class_colors
-from ssa_client.results import Mask, SegmentationResult
+from ssa_client.results import Segment
 
 RgbArray = npt.NDArray[np.uint8]
 
@@ -33,12 +35,12 @@ _LABEL_BACKGROUND = (16, 18, 24, 190)
 _LABEL_TEXT = (255, 255, 255)
 
 
-def draw(result: SegmentationResult, image: ImageSource) -> Image.Image:
+def draw(painting: Painting, image: ImageSource) -> Image.Image:
     """The picture of a result: classes as colours, masks as outlines, names on the larger ones.
 
     Args:
-        result: what was found.
-        image: the image that was segmented, in any form that `segment` takes.
+        painting: what was found.
+        image: the image that it was found in, in any form that the clients take.
 
     Returns:
         RGB, as wide as the image and higher by the legend.
@@ -47,14 +49,14 @@ def draw(result: SegmentationResult, image: ImageSource) -> Image.Image:
         ImageReadError: the image cannot be read.
         ValueError: the image has another size than the one that was segmented.
     """
-    photo = _open_rgb(image, result.size_hw)
-    painted = _fill(photo, result.semantic_map)
-    line_width = max(1, round(min(result.size_hw) / 700))
-    outlines, labels = _outline_and_place(result, line_width)
+    photo = _open_rgb(image, painting.size_hw)
+    painted = _fill(photo, painting.class_map)
+    line_width = max(1, round(min(painting.size_hw) / 700))
+    outlines, labels = _outline_and_place(painting, line_width)
     _blend_white(painted, outlines)
     picture = Image.fromarray(painted)
     _write_labels(picture, labels)
-    return _stack(picture, _legend_of(result))
+    return _stack(picture, _legend_of(painting))
 
 
 @dataclass(frozen=True)
@@ -72,29 +74,31 @@ def _open_rgb(image: ImageSource, size_hw: tuple[int, int]) -> RgbArray:
     return rgb
 
 
-def _fill(photo: RgbArray, semantic_map: npt.NDArray[np.uint16]) -> RgbArray:
-    """`photo` under the colours of `semantic_map`.
+def _fill(photo: RgbArray, class_map: npt.NDArray[np.integer[Any]]) -> RgbArray:
+    """`photo` under the colours of `class_map`.
 
     The photo is shown in gray there: a class keeps one colour whatever it is laid over.
     """
-    ids, index = np.unique(semantic_map, return_inverse=True)
-    colors = class_colors(ids)[index.reshape(semantic_map.shape)]
+    ids, index = np.unique(class_map, return_inverse=True)
+    colors = class_colors(ids)[index.reshape(class_map.shape)]
     gray = cv2.cvtColor(cv2.cvtColor(photo, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
     blended: RgbArray = cv2.addWeighted(colors, _FILL_OPACITY, gray, 1 - _FILL_OPACITY, 0)
+    unnamed = class_map == UNNAMED
+    blended[unnamed] = gray[unnamed]
     return blended
 
 
 def _outline_and_place(
-    result: SegmentationResult, line_width: int
+    painting: Painting, line_width: int
 ) -> tuple[npt.NDArray[np.uint8], list[_Label]]:
     """One pass over the masks, largest first: their outlines as opacity [H, W], and the names."""
-    height, width = result.size_hw
-    outlines = np.zeros(result.size_hw, np.uint8)
+    height, width = painting.size_hw
+    outlines = np.zeros(painting.size_hw, np.uint8)
     # Which class already has its name written on a pixel; a part of a named whole gets none.
-    named = np.full(result.size_hw, -1, np.int32)
-    placer = LabelPlacer(result.size_hw)
+    named = np.full(painting.size_hw, UNNAMED, np.int32)
+    placer = LabelPlacer(painting.size_hw)
     labels = []
-    for mask in result.masks:
+    for mask, class_id in zip(painting.masks, painting.class_ids, strict=True):
         window, (x0, y0) = _window(mask)
         contours, _ = cv2.findContours(
             window.astype(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE, offset=(x0, y0)
@@ -103,22 +107,20 @@ def _outline_and_place(
         if mask.area < _LABELLED_SHARE * height * width:
             continue
         here = np.s_[y0 : y0 + window.shape[0], x0 : x0 + window.shape[1]]
-        visible = (
-            window & (result.semantic_map[here] == mask.class_id) & (named[here] != mask.class_id)
-        )
-        label = _place(placer, visible, (x0, y0), mask.class_name, max(height, width))
+        visible = window & (painting.class_map[here] == class_id) & (named[here] != class_id)
+        label = _place(placer, visible, (x0, y0), painting.names[class_id], max(height, width))
         if label:
             labels.append(label)
-            named[here][window] = mask.class_id
+            named[here][window] = class_id
     # Where a segment ends with the image there is no edge to see.
-    frame = np.ones(result.size_hw, np.bool_)
+    frame = np.ones(painting.size_hw, np.bool_)
     margin = line_width + 1  # antialiasing reaches a pixel further
     frame[margin:-margin, margin:-margin] = False
     outlines[frame] = 0
     return outlines, labels
 
 
-def _window(mask: Mask) -> tuple[npt.NDArray[np.bool_], tuple[int, int]]:
+def _window(mask: Segment) -> tuple[npt.NDArray[np.bool_], tuple[int, int]]:
     """The part of a mask within its box, bool [h, w], and the x, y of its upper left pixel."""
     x, y, width, height = (int(v) for v in coco_mask.toBbox(mask.segmentation))
     return mask.decode()[y : y + height, x : x + width], (x, y)
@@ -173,19 +175,20 @@ def _font(size: int) -> ImageFont.ImageFont | ImageFont.FreeTypeFont:
     return ImageFont.load_default(size)
 
 
-def _legend_of(result: SegmentationResult) -> Image.Image:
+def _legend_of(painting: Painting) -> Image.Image:
     """Every class of the map, the largest first."""
-    ids, counts = np.unique(result.semantic_map, return_counts=True)
+    ids, counts = np.unique(painting.class_map, return_counts=True)
+    ids, counts = ids[ids != UNNAMED], counts[ids != UNNAMED]
     order = np.argsort(-counts, kind="stable")
     entries = [
         LegendEntry(
             color=tuple(class_colors(ids[i]).tolist()),
-            name=result.labels[ids[i]],
-            share=counts[i] / result.semantic_map.size,
+            name=painting.names[int(ids[i])],
+            share=counts[i] / painting.class_map.size,
         )
         for i in order
     ]
-    height, width = result.size_hw
+    height, width = painting.size_hw
     return draw_legend(entries, width, _font_size(max(height, width)))
 
 

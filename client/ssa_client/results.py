@@ -1,4 +1,4 @@
-"""What a segmentation is, as the caller gets it."""
+"""What a segmentation is, as the caller gets it; the engine's results are in `label_results`."""
 
 from __future__ import annotations
 
@@ -25,12 +25,23 @@ class Rle(TypedDict):
 
 
 @dataclass(frozen=True)
-class Mask:
-    """One segment and its class. Coordinates are pixels of the image, x to the right, y down."""
+class Segment:
+    """One mask: what those of both pipelines have. Coordinates are pixels, x right, y down."""
 
     segmentation: Rle
     bbox_xywh: tuple[int, int, int, int]  # as segment-anything gives it: x_max - x_min, y likewise
     area: int  # pixels
+
+    def decode(self) -> npt.NDArray[np.bool_]:
+        """The mask as bool [H, W], decoded anew at each call: nothing keeps N of them."""
+        mask: npt.NDArray[np.uint8] = coco_mask.decode(self.segmentation)
+        return mask.astype(np.bool_)
+
+
+@dataclass(frozen=True)
+class Mask(Segment):
+    """One segment and its class."""
+
     predicted_iou: float  # SAM's own estimate
     stability_score: float
     point_coords: tuple[float, float]  # x, y of the prompt that found it
@@ -39,11 +50,6 @@ class Mask:
     class_name: str
     class_proposals: tuple[str, ...]  # best first
     vote_share: float  # share of the mask's pixels that voted for class_id
-
-    def decode(self) -> npt.NDArray[np.bool_]:
-        """The mask as bool [H, W], decoded anew at each call: nothing keeps N of them."""
-        mask: npt.NDArray[np.uint8] = coco_mask.decode(self.segmentation)
-        return mask.astype(np.bool_)
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,29 +69,32 @@ class SegmentationResult:
 
     def to_annotation(self, file_name: str, image_id: int = 1) -> SemanticAnnotation:
         """SA-1B's JSON object for the image, with class names and one RLE per class."""
-        from ssa_client.conversions import to_annotation
+        from ssa_client.conversions import semantic_annotation
 
-        return to_annotation(self, file_name, image_id)
+        return semantic_annotation(self, file_name, image_id)
 
     def to_coco(self, image_id: int = 1, first_id: int = 1) -> list[CocoAnnotation]:
         """COCO annotations with `class_id` as category, numbered from `first_id`."""
         from ssa_client.conversions import to_coco
 
-        return to_coco(self, image_id, first_id)
+        class_ids = [mask.class_id for mask in self.masks]
+        return to_coco(self.masks, class_ids, self._vote_shares(), image_id, first_id)
 
     def coco_categories(self) -> list[dict[str, Any]]:
         """COCO's `categories`: every class that the segmenter knows."""
         return [{"id": id_, "name": name} for id_, name in enumerate(self.labels)]
 
     def to_supervision(self) -> supervision.Detections:
-        """`supervision.Detections`; holds all N masks at full size, N * H * W bytes.
+        """`supervision.Detections`, vote shares as confidence; N * H * W bytes of masks.
 
         Raises:
             ImportError: the extra `draw` is not installed.
         """
         from ssa_client.conversions import to_supervision
 
-        return to_supervision(self)
+        class_ids = [mask.class_id for mask in self.masks]
+        names = [mask.class_name for mask in self.masks]
+        return to_supervision(self.size_hw, self.masks, class_ids, names, self._vote_shares())
 
     def draw(self, image: ImageSource) -> Image.Image:
         """The image under its segments, with outlines, names and a legend.
@@ -95,6 +104,10 @@ class SegmentationResult:
             ImageReadError: the image cannot be read.
             ValueError: the image has another size than the one that was segmented.
         """
+        from ssa_client._painting import painting_of_map
         from ssa_client.drawing import draw
 
-        return draw(self, image)
+        return draw(painting_of_map(self), image)
+
+    def _vote_shares(self) -> list[float]:
+        return [mask.vote_share for mask in self.masks]

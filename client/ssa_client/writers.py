@@ -5,14 +5,12 @@ from __future__ import annotations
 import json
 import os
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
 from PIL import Image
-
-from ssa_client.conversions import SemanticAnnotation
 
 
 def json_path(out_dir: Path, name: str) -> Path:
@@ -25,8 +23,11 @@ def picture_path(out_dir: Path, name: str) -> Path:
     return out_dir / f"{name}_semantic.png"
 
 
-def write_annotation(path: Path, annotation: SemanticAnnotation) -> None:
-    """Write `annotation` as UTF-8 JSON; an interrupted write leaves what was there before."""
+def write_annotation(path: Path, annotation: Mapping[str, object]) -> None:
+    """Write what `to_annotation` returned, as UTF-8 JSON.
+
+    An interrupted write leaves what was there before.
+    """
     text = json.dumps(annotation, ensure_ascii=False, separators=(",", ":"))
     with _replacing(path) as file:
         file.write(text.encode("utf-8"))

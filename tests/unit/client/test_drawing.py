@@ -14,6 +14,7 @@ from pycocotools import mask as coco_mask
 from ssa_backend.labels import CITYSCAPES
 from ssa_client import ImageReadError, Mask, SegmentationResult, drawing
 from ssa_client._labels import LabelPlacer
+from ssa_client._painting import painting_of_map
 from ssa_client._palette import class_colors
 
 Bool = npt.NDArray[np.bool_]
@@ -91,7 +92,7 @@ def test_each_object_gets_its_name_once() -> None:
     whole_and_part = SegmentationResult(
         result.size_hw, (*result.masks, *part), CITYSCAPES, result.semantic_map
     )
-    _, labels = drawing._outline_and_place(whole_and_part, line_width=1)
+    _, labels = drawing._outline_and_place(painting_of_map(whole_and_part), line_width=1)
     assert sorted(label.text for label in labels) == ["car", "car", "road"]
     for label in labels:
         x, y = label.center_xy
@@ -103,7 +104,7 @@ def test_a_name_that_does_not_fit_is_left_to_the_legend() -> None:
     semantic_map = np.zeros((240, 320), np.uint16)
     semantic_map[100:108, 100:112] = 7
     result = made_of([(semantic_map == 7, 7, "traffic sign")], semantic_map)
-    _, labels = drawing._outline_and_place(result, line_width=1)
+    _, labels = drawing._outline_and_place(painting_of_map(result), line_width=1)
     assert labels == []
     assert result.draw(np.zeros((240, 320, 3), np.uint8)).height > 240
 
