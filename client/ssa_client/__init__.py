@@ -12,6 +12,7 @@ from ssa_client._image import ImageSource
 from ssa_client._masks import MaskSource, MaskSources
 from ssa_client.client import AsyncSsaClient, SsaClient
 from ssa_client.exceptions import (
+    AnnotationReadError,
     ImageReadError,
     InvalidRequestError,
     ModelNotFoundError,
@@ -31,6 +32,7 @@ except PackageNotFoundError:  # run from a source tree that was not installed
     __version__ = "0.0.0+source"
 
 __all__ = [
+    "AnnotationReadError",
     "AsyncSsaClient",
     "ImageReadError",
     "ImageSource",

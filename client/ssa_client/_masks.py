@@ -35,8 +35,9 @@ def encode_masks(masks: MaskSources) -> GivenMasks:
 
     Args:
         masks: a sequence, empty too, of COCO RLEs ({"size": [h, w], "counts": str, bytes or a list
-            of runs}), of SA-1B annotations ("segmentation" holds the RLE) or of bool or uint8
-            [H, W] arrays, where a pixel is in the mask unless it is 0; or an array [N, H, W].
+            of runs}), of bool or uint8 [H, W] arrays, where a pixel is in the mask unless it is 0,
+            or of annotations that hold either as their "segmentation", as SA-1B's and those of
+            segment-anything's generator do; or an array [N, H, W].
 
     Raises:
         InvalidRequestError: one is none of these, or they differ in size.
@@ -69,6 +70,8 @@ def _encode(name: str, mask: object) -> tuple[tuple[int, int], bytes]:
         return _encode_array(name, mask)
     if isinstance(mask, Mapping):
         rle = mask.get("segmentation", mask)
+        if isinstance(rle, np.ndarray):  # as segment-anything's generator gives it by default
+            return _encode_array(name, rle)
         if isinstance(rle, Mapping):
             return _encode_rle(name, rle)
         raise InvalidRequestError(

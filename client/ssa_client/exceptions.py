@@ -2,7 +2,8 @@
 
 SsaError
  ├── ImageReadError           the local image file is missing or cannot be read; nothing was sent
- ├── InvalidRequestError      the image or a setting is not acceptable: correct it, then send again
+ ├── AnnotationReadError      the local file of masks is missing or not what it should be
+ ├── InvalidRequestError      an argument or a setting is not acceptable: correct it and try again
  ├── ModelNotFoundError       the server runs but does not serve that model
  ├── ServerUnavailableError   nobody answers at that address, or the server is not ready
  ├── RequestTimeoutError      no answer within `timeout_s`
@@ -23,8 +24,12 @@ class ImageReadError(SsaError):
     """The local image file is missing or cannot be read."""
 
 
+class AnnotationReadError(SsaError):
+    """The local file of masks is missing, or is not what it should be."""
+
+
 class InvalidRequestError(SsaError):
-    """The image or a setting is not acceptable; the message says what was expected."""
+    """An argument or a setting is not acceptable; the message says what was expected."""
 
 
 class ModelNotFoundError(SsaError):

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from ssa_client import __version__
+from ssa_client.cli.annotate import annotate
 from ssa_client.cli.export import export
 from ssa_client.cli.scenes import scenes
 from ssa_client.cli.segment import segment
@@ -49,5 +50,6 @@ def ssa(
 
 app.command()(serve)
 app.command()(segment)
+app.command()(annotate)
 app.command()(export)
 app.command()(scenes)

@@ -9,8 +9,8 @@ from pathlib import Path
 import typer
 
 IMAGE_SUFFIXES = {".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
-# Keywords of `SsaClient.segment` that are not settings of mask generation.
-_ARGUMENTS = {"image", "branch", "timeout_s"}
+# Keywords of the clients' methods that are not settings of mask generation.
+_ARGUMENTS = {"image", "branch", "masks", "classes", "model", "timeout_s"}
 
 
 @dataclass(frozen=True)
@@ -64,6 +64,39 @@ def _images_in(path: Path) -> Iterator[Path]:
 
 def _same_file(one: Path, other: Path) -> bool:
     return one.resolve() == other.resolve()
+
+
+def check_url(url: str) -> None:
+    """Hold `--url` to its form.
+
+    Raises:
+        typer.BadParameter: it has a scheme.
+    """
+    if "://" in url:
+        raise typer.BadParameter(f"{url!r} is not host:port.", param_hint="--url")
+
+
+def parse_classes(text: str | None, file: Path | None) -> list[str] | None:
+    """The names of `--classes`, or of `--classes-file`, a UTF-8 text of one name a line.
+
+    Raises:
+        typer.BadParameter: both are given, there is no name, or the file cannot be read.
+    """
+    if text is not None and file is not None:
+        raise typer.BadParameter("it excludes --classes-file.", param_hint="--classes")
+    if text is None and file is None:
+        return None
+    option = "--classes" if file is None else "--classes-file"
+    try:
+        parts = (text or "").split(",") if file is None else file.read_text("utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise typer.BadParameter(
+            f"cannot read {str(file)!r}: {error}.", param_hint=option
+        ) from error
+    names = list(dict.fromkeys(part.strip() for part in parts if part.strip()))
+    if not names:
+        raise typer.BadParameter("it has no name.", param_hint=option)
+    return names
 
 
 def parse_settings(texts: Iterable[str]) -> dict[str, str]:
