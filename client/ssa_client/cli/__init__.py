@@ -8,6 +8,7 @@ import typer
 
 from ssa_client import __version__
 from ssa_client.cli.annotate import annotate
+from ssa_client.cli.evaluate import evaluate
 from ssa_client.cli.export import export
 from ssa_client.cli.scenes import scenes
 from ssa_client.cli.segment import segment
@@ -51,5 +52,6 @@ def ssa(
 app.command()(serve)
 app.command()(segment)
 app.command()(annotate)
+app.command()(evaluate)
 app.command()(export)
 app.command()(scenes)

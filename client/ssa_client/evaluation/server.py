@@ -1,0 +1,116 @@
+"""What a server runs, asked of the server itself: nothing of its disk is needed."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import tritonclient.grpc
+from tritonclient.utils import InferenceServerException
+
+from ssa_client.evaluation.errors import ClassesError
+from ssa_client.exceptions import from_triton
+
+_TIMEOUT_S = 30.0
+
+
+@dataclass(frozen=True)
+class ServerDescription:
+    """A server, the pipeline asked about, and the parts of its repository's settings.
+
+    `settings` maps a part ("sam", "segmenter", "masks", ...) to what its steps are configured with.
+    `backends` maps each model of the pipeline to what runs it.
+    """
+
+    url: str
+    name: str
+    version: str
+    model: str
+    settings: dict[str, Any]
+    backends: dict[str, str]
+
+    @property
+    def checkpoints(self) -> dict[str, dict[str, str]]:
+        """Source and SHA-256 of every checkpoint, by part."""
+        return {
+            part: {"source": values.get("source", ""), "sha256": values["sha256"]}
+            for part, values in self.settings.items()
+            if isinstance(values, dict) and "sha256" in values
+        }
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The closed set's class names in the order of their ids.
+
+        Raises:
+            ClassesError: the pipeline has none.
+        """
+        try:
+            return tuple(self.settings["segmenter"]["labels"])
+        except (KeyError, TypeError):
+            raise ClassesError(
+                f"{self.model!r} at {self.url} does not say which classes it has; expected a "
+                "closed-set pipeline of this project, such as 'ssa'."
+            ) from None
+
+    @property
+    def preset(self) -> str | None:
+        """The preset with the same checkpoints and mask settings; None where there is none."""
+        from ssa_export.presets import PRESETS  # light: it imports settings alone
+
+        served = (self._source("sam"), self._source("segmenter"), self.settings.get("masks"))
+        for preset in PRESETS.values():
+            masks = preset.masks.__dict__
+            if served == (_last_part(preset.sam), _last_part(preset.segmenter), masks):
+                return preset.name
+        return None
+
+    def _source(self, part: str) -> str:
+        return _last_part(self.checkpoints.get(part, {}).get("source", ""))
+
+
+def _last_part(source: str) -> str:
+    """A checkpoint's own name: Hub ids and paths differ by where one got it."""
+    return source.replace("\\", "/").rstrip("/").rpartition("/")[2]
+
+
+def describe_server(url: str, model: str) -> ServerDescription:
+    """Ask the server at `url` (host:port of its gRPC) what it is and what `model` consists of.
+
+    Raises:
+        SsaError: nobody answers, or the model is not served; see `ssa_client.exceptions`.
+    """
+    client = tritonclient.grpc.InferenceServerClient(url)
+    try:
+        about = client.get_server_metadata(client_timeout=_TIMEOUT_S)
+        ensemble = _config(client, model)
+        steps = [_config(client, step.model_name) for step in ensemble.ensemble_scheduling.step]
+    except InferenceServerException as error:
+        raise from_triton(error) from error
+    finally:
+        client.close()
+    return ServerDescription(
+        url=url,
+        name=about.name,
+        version=about.version,
+        model=model,
+        settings={
+            part: _value(parameter.string_value)
+            for config in (ensemble, *steps)
+            for part, parameter in sorted(config.parameters.items())
+        },
+        backends={config.name: config.backend or config.platform for config in (ensemble, *steps)},
+    )
+
+
+def _config(client: tritonclient.grpc.InferenceServerClient, model: str) -> Any:
+    return client.get_model_config(model, client_timeout=_TIMEOUT_S).config
+
+
+def _value(text: str) -> Any:
+    """A parameter's value: this project's are JSON, others' may be anything."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
