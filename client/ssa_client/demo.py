@@ -1,7 +1,9 @@
 """What `make demo` runs: draw streets, start the real server, segment and name everything in them.
 
-The pictures come from the project's own scene renderer and were not used in training. Needs the
-extras `server` and `draw`, and a clone of the repository with its committed mini models.
+First with the closed set's names; then, where the repository has it, with the open-vocabulary
+engine's, below `engine/`. The pictures come from the project's own scene renderer and were not used
+in training. Needs the extras `server` and `draw`, and a clone of the repository with its committed
+mini models.
 """
 
 from __future__ import annotations
@@ -9,18 +11,28 @@ from __future__ import annotations
 import argparse
 import time
 from collections import Counter
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import TypeAlias
 
 from PIL import Image
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
+from ssa_backend import specs
 from ssa_backend.embedded import EmbeddedServer
 from ssa_client.client import SsaClient
+from ssa_client.label_results import LabelResult
 from ssa_client.results import SegmentationResult
 from ssa_client.writers import json_path, picture_path, write_annotation, write_picture
 from ssa_export.scenes import render_scene, scene_seed
 
+Result: TypeAlias = SegmentationResult | LabelResult
+
+ENGINE = specs.SSA_ENGINE.name
+ENGINE_TIMEOUT_S = 300.0  # on a laptop's CPU
 MODEL_REPOSITORY = Path("model_repository")
 SEED = 7
 SCENES = 3
@@ -42,17 +54,37 @@ def main() -> None:
     with embedded as server, SsaClient(server.grpc_url) as client:
         console.print(f"Ready at {server.grpc_url}.")
         for image_id, picture in enumerate(pictures, start=1):
-            start = time.perf_counter()
-            result = client.segment(picture)
-            elapsed_s = time.perf_counter() - start
-            write_annotation(
-                json_path(out, picture.stem), result.to_annotation(picture.name, image_id)
-            )
-            write_picture(picture_path(out, picture.stem), result.draw(picture))
-            console.print(summary(picture, result, elapsed_s))
+            present(picture, client.segment, out, image_id, console)
+        with_engine = client.is_ready(ENGINE)
+        if with_engine:
+            console.print("The same pictures through the open-vocabulary engine:")
+            label = partial(client.label, timeout_s=ENGINE_TIMEOUT_S)
+            for image_id, picture in enumerate(pictures, start=1):
+                present(picture, label, out / "engine", image_id, console)
     console.print(
         f"Look at [bold]{out}/*_semantic.png[/]; the masks are in [bold]{out}/*_semantic.json[/]."
     )
+    if with_engine:
+        console.print(f"The engine's are in [bold]{out}/engine[/].")
+
+
+def present(
+    picture: Path, ask: Callable[[Path], Result], out: Path, image_id: int, console: Console
+) -> None:
+    """Have a picture looked at by `ask`, write what is in it, and print a table of it."""
+    start = time.perf_counter()
+    result = ask(picture)
+    elapsed_s = time.perf_counter() - start
+    write_annotation(json_path(out, picture.stem), result.to_annotation(picture.name, image_id))
+    write_picture(picture_path(out, picture.stem), result.draw(picture))
+    console.print(summary(picture, result, elapsed_s))
+    if isinstance(result, LabelResult) and result.masks:
+        largest = result.masks[0]
+        console.print(
+            f"Its largest mask is [bold]{escape(largest.class_name)}[/], "
+            f"chosen among {escape(', '.join(largest.class_proposals))}; "
+            f'its caption is "{escape(largest.caption)}".'
+        )
 
 
 def draw_street(out: Path, k: int) -> Path:
@@ -62,7 +94,7 @@ def draw_street(out: Path, k: int) -> Path:
     return path
 
 
-def summary(picture: Path, result: SegmentationResult, elapsed_s: float) -> Table:
+def summary(picture: Path, result: Result, elapsed_s: float) -> Table:
     """A table of how many masks of each class were found and how much of the image they cover."""
     title = f"{picture.name}: {len(result.masks)} masks in {elapsed_s:.1f} s"
     table = Table("class", "masks", "largest, % of image", title=title, title_justify="left")
@@ -70,7 +102,7 @@ def summary(picture: Path, result: SegmentationResult, elapsed_s: float) -> Tabl
     height, width = result.size_hw
     for name, count in counts.most_common():
         largest = max(mask.area for mask in result.masks if mask.class_name == name)
-        table.add_row(name, str(count), f"{100 * largest / (height * width):.1f}")
+        table.add_row(escape(name), str(count), f"{100 * largest / (height * width):.1f}")
     return table
 
 

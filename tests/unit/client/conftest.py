@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import signal
 from collections.abc import Iterator
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 from PIL import Image
 from pycocotools import mask as coco_mask
 
+from ssa_backend import specs
 from ssa_backend.labels import CITYSCAPES
 from tests.unit.client.fake_triton import FakeTriton, Tensors, serving, texts
 
@@ -29,7 +31,7 @@ MASKS = (rectangle(0, 0, 80, 30), rectangle(0, 35, 80, 25), rectangle(10, 40, 20
 CLASSES = ((SKY, "sky"), (ROAD, "road"), (CAR, "car"))
 
 
-def _counts(mask: npt.NDArray[np.bool_]) -> str:
+def counts_of(mask: npt.NDArray[np.bool_]) -> str:
     counts: bytes = coco_mask.encode(np.asfortranarray(mask, dtype=np.uint8))["counts"]
     return counts.decode()
 
@@ -42,7 +44,7 @@ def tensors() -> Tensors:
         semantic_map[mask] = class_id
     proposals = [texts("sky", ""), texts("road", "sidewalk"), texts("car", "")]
     return {
-        "segmentation": texts(*map(_counts, MASKS)),
+        "segmentation": texts(*map(counts_of, MASKS)),
         "size": np.array([HEIGHT, WIDTH], np.int32),
         "bbox": np.array([[0, 0, 79, 29], [0, 35, 79, 24], [10, 40, 19, 9]], np.int32),
         "area": np.array([mask.sum() for mask in MASKS], np.int32),
@@ -65,6 +67,45 @@ def triton(tensors: Tensors) -> Iterator[FakeTriton]:
     with serving(FakeTriton(tensors)) as server:
         yield server
     assert server.complaints == []
+
+
+@pytest.fixture
+def engine_tensors(tensors: Tensors) -> Tensors:
+    """What the engine answers: the same masks, its own names."""
+    of_masks = {tensor.name for tensor in specs.MASK_OUTPUTS}
+    return {
+        **{name: array for name, array in tensors.items() if name in of_masks},
+        "class_name": texts("the blue sky", "straße", "car"),
+        "class_proposals": np.stack(
+            [
+                texts("the blue sky", "", ""),
+                texts("road", "straße", "a car"),
+                texts("car", "van", ""),
+            ]
+        ),
+        "clip_score": np.array([[1, 0, 0], [0.5, 0.25, 0.125], [0.5, 0.25, 0]], np.float32),
+        "clipseg_share": np.array([[1, 0, 0], [0.25, 0.75, 0], [0.75, 0.25, 0]], np.float32),
+        "caption": texts("the blue sky over a street", "eine straße", "a car on a road"),
+        "coco_name": texts("sky", "road", "car"),
+        "coco_share": np.array([1.0, 0.5, 0.75], np.float32),
+        "ade20k_name": texts("sky", "road", "van"),
+        "ade20k_share": np.array([0.5, 0.25, 0.125], np.float32),
+    }
+
+
+@pytest.fixture
+def engine(engine_tensors: Tensors) -> Iterator[FakeTriton]:
+    with serving(FakeTriton(engine_tensors)) as server:
+        yield server
+    assert server.complaints == []
+
+
+@pytest.fixture
+def ctrl_c() -> Iterator[None]:
+    """SIGINT interrupts, as at a terminal: a shell lets its background jobs ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture(scope="session")

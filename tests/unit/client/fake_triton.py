@@ -22,19 +22,23 @@ Failure = tuple[grpc.StatusCode, str]
 
 
 class FakeTriton(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore[misc]
-    """Answers each request with the next of `script`, then with `tensors`.
+    """Serves every pipeline: answers each request with the next of `script`, then with `tensors`.
 
     A script entry is a status with its message, or seconds to hold the request.
     """
 
     def __init__(self, tensors: Tensors) -> None:
         self.tensors = tensors
+        self.ensembles = {ensemble.name: ensemble for ensemble in specs.ENSEMBLES}
         self.script: list[Failure | float] = []
         self.requests: list[service_pb2.ModelInferRequest] = []
         self.complaints: list[str] = []
         self.arrived = threading.Event()
         self.cancelled = threading.Event()
         self.url = ""
+        self.most_at_once = 0
+        self._at_once = 0
+        self._lock = threading.Lock()
 
     @property
     def images(self) -> list[bytes]:
@@ -43,39 +47,63 @@ class FakeTriton(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore
             deserialize_bytes_tensor(request.raw_input_contents[0])[0] for request in self.requests
         ]
 
+    def sent(self, name: str, request: int = 0) -> list[bytes] | None:
+        """The values of the BYTES input `name` of a request, None where it was left out."""
+        its = self.requests[request]
+        for given, content in zip(its.inputs, its.raw_input_contents, strict=True):
+            if given.name == name:
+                values = [bytes(value) for value in deserialize_bytes_tensor(content)]
+                assert list(given.shape) == [len(values)]
+                return values
+        return None
+
     def ModelReady(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
-        return service_pb2.ModelReadyResponse(ready=request.name == specs.SSA.name)
+        return service_pb2.ModelReadyResponse(ready=request.name in self.ensembles)
 
     def ModelInfer(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
-        self.requests.append(request)
-        self._check(request)
-        self.arrived.set()
-        step = self.script.pop(0) if self.script else None
-        if isinstance(step, tuple):
-            context.abort(*step)
-        if isinstance(step, float):
-            self._hold(context, step)
-        return self._answer(request)
+        with self._lock:
+            self.requests.append(request)
+            self._at_once += 1
+            self.most_at_once = max(self.most_at_once, self._at_once)
+            step = self.script.pop(0) if self.script else None
+        try:
+            ensemble = self._check(request)
+            self.arrived.set()
+            if isinstance(step, tuple):
+                context.abort(*step)
+            if isinstance(step, float):
+                self._hold(context, step)
+            return self._answer(request, ensemble)
+        finally:
+            with self._lock:
+                self._at_once -= 1
 
-    def _check(self, request: Any) -> None:
+    def _check(self, request: Any) -> specs.Ensemble:
         """Note what a real server would not accept; the fixture fails the test on it."""
-        if request.model_name != specs.SSA.name:
+        if request.model_name not in self.ensembles:
             self.complaints.append(f"model {request.model_name!r}")
-        inputs = [(i.name, i.datatype, list(i.shape)) for i in request.inputs]
-        if inputs != [("IMAGE", "BYTES", [1])]:
+        ensemble = self.ensembles.get(request.model_name, specs.SSA)
+        inputs = [(i.name, i.datatype, len(i.shape)) for i in request.inputs]
+        declared = [
+            (t.name, t.datatype, len(t.shape))
+            for t in ensemble.inputs
+            if not t.optional or t.name in {i.name for i in request.inputs}
+        ]
+        if inputs != declared or list(request.inputs[0].shape) != [1]:
             self.complaints.append(f"inputs {inputs}")
-        known = {output.name for output in specs.SSA.outputs}
+        known = {output.name for output in ensemble.outputs}
         asked = [output.name for output in request.outputs]
         if not set(asked) <= known or len(asked) != len(set(asked)):
             self.complaints.append(f"outputs {asked}")
+        return ensemble
 
-    def _answer(self, request: Any) -> Any:
+    def _answer(self, request: Any, ensemble: specs.Ensemble) -> Any:
         response = service_pb2.ModelInferResponse(model_name=request.model_name)
         for output in request.outputs:
             if output.name not in self.tensors:
                 continue
             array = self.tensors[output.name]
-            datatype = next(o.datatype for o in specs.SSA.outputs if o.name == output.name)
+            datatype = next(o.datatype for o in ensemble.outputs if o.name == output.name)
             response.outputs.add(name=output.name, datatype=datatype, shape=array.shape)
             response.raw_output_contents.append(_raw(array))
         return response

@@ -12,20 +12,10 @@ from typing import Any
 import pytest
 from grpc import StatusCode
 from PIL import Image
-from typer.testing import CliRunner
 
 from ssa_client import __version__, _retry
-from ssa_client.cli import app
+from tests.unit.client.command import Outcome
 from tests.unit.client.fake_triton import FakeTriton
-
-
-class Outcome:
-    """What a run printed, with the table's lines and breaks taken out, and its exit code."""
-
-    def __init__(self, *arguments: object) -> None:
-        done = CliRunner().invoke(app, [str(argument) for argument in arguments])
-        self.exit_code = done.exit_code
-        self.output = " ".join(done.output.translate(str.maketrans("│┃", "  ")).split())
 
 
 @pytest.fixture(autouse=True)
@@ -189,6 +179,6 @@ def test_scenes_are_drawn_in_a_layout(tmp_path: Path) -> None:
 def test_the_command_teaches() -> None:
     assert Outcome("--version").output == f"ssa-triton {__version__}"
     overview = Outcome("--help").output
-    for command in ("serve", "segment", "export", "scenes"):
+    for command in ("serve", "segment", "annotate", "export", "scenes"):
         assert command in overview
     assert "ssa segment street.jpg --out output" in overview

@@ -7,7 +7,6 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Iterator
 
 import pytest
 from grpc import StatusCode
@@ -143,14 +142,6 @@ def test_the_time_limit_spans_all_attempts(
     ):
         client.segment(jpeg)
     assert time.monotonic() - start < 2
-
-
-@pytest.fixture
-def ctrl_c() -> Iterator[None]:
-    """SIGINT interrupts, as at a terminal: a shell lets its background jobs ignore it."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
 
 
 def test_ctrl_c_ends_the_work_on_the_server_too(
