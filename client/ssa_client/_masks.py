@@ -27,7 +27,8 @@ class GivenMasks:
 
     counts: tuple[bytes, ...]  # COCO compressed RLE
     size_hw: tuple[int, int] | None  # of all of them; None where there are none
-    sources: tuple[Mapping[str, Any], ...]  # the annotation of each; empty where it was none
+    # What else the annotation of each had; nothing where it was none.
+    sources: tuple[Mapping[str, Any], ...]
 
 
 def encode_masks(masks: MaskSources) -> GivenMasks:
@@ -61,8 +62,14 @@ def encode_masks(masks: MaskSources) -> GivenMasks:
                 f"{list(size_hw)}; expected one size, the image's."
             )
         counts.append(its_counts)
-        sources.append(mask if isinstance(mask, Mapping) and "segmentation" in mask else {})
+        sources.append(_other_fields(mask))
     return GivenMasks(tuple(counts), size_hw, tuple(sources))
+
+
+def _other_fields(mask: object) -> Mapping[str, Any]:
+    if not isinstance(mask, Mapping) or "segmentation" not in mask:
+        return {}
+    return {name: value for name, value in mask.items() if name != "segmentation"}
 
 
 def _encode(name: str, mask: object) -> tuple[tuple[int, int], bytes]:

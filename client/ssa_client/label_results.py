@@ -37,7 +37,7 @@ class LabelledMask(Segment):
     stability_score: float | None = None
     point_coords: tuple[float, float] | None = None  # x, y of the prompt that found it
     crop_box_xywh: tuple[int, int, int, int] | None = None
-    # The annotation that the mask was given as; its fields stay in `to_annotation`.
+    # The other fields of the annotation that the mask was given as; `to_annotation` keeps them.
     source: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
     @property

@@ -41,11 +41,13 @@ def ssa(
 ) -> None:
     """Every segment of an image as a mask with a class name, from a Triton server.
 
-    Start a server in one terminal, then segment in another:
+    Start a server in one terminal, then ask it in another:
 
         ssa serve
 
         ssa segment street.jpg --out output --save-img
+
+        ssa annotate photos/ --out output
     """
 
 

@@ -29,6 +29,8 @@ from ssa_client.label_results import LabelResult
 from ssa_client.sa1b import Sa1bFile, read_sa1b
 from ssa_client.writers import json_path, picture_path, write_annotation, write_picture
 
+# A server that starts again answers within seconds; a long job waits for it, 15 at most.
+_RETRIES = 5
 EXIT_INTERRUPTED = 130  # what a shell calls a program that Ctrl-C ended
 
 
@@ -153,7 +155,8 @@ class _Job:
 
     async def _work(self, progress: Progress) -> None:
         queue = enumerate(self.files, start=1)
-        async with AsyncSsaClient(self.url, timeout_s=self.timeout_s) as client:
+        client = AsyncSsaClient(self.url, timeout_s=self.timeout_s, retries=_RETRIES)
+        async with client:
             await asyncio.gather(
                 *(self._worker(client, queue, progress) for _ in range(self.concurrency))
             )

@@ -82,21 +82,24 @@ def _wait(server: EmbeddedServer) -> None:
 
 def _announce(console: Console, server: EmbeddedServer) -> None:
     """What is served, where, and how to try it."""
+    from ssa_backend import specs
     from ssa_backend.embedded.warm_up import ensembles_in
     from ssa_backend.settings import RepositorySettings
 
     settings = RepositorySettings.load(server.repository)
-    names = ", ".join(ensemble.name for ensemble in ensembles_in(server.repository))
+    names = [ensemble.name for ensemble in ensembles_in(server.repository)]
     url = "" if server.grpc_url == _DEFAULT_GRPC_URL else f" --url {server.grpc_url}"
     console.print(
-        f"[green]Ready:[/] [bold]{names}[/], preset [bold]{settings.preset}[/]\n"
+        f"[green]Ready:[/] [bold]{', '.join(names)}[/], preset [bold]{settings.preset}[/]\n"
         f"  gRPC     {server.grpc_url}\n"
         f"  HTTP     {server.http_url}\n"
         f"  metrics  {server.metrics_url}\n"
         f"  full log {server.log_file}\n"
-        f"Try it:    [bold]ssa segment IMAGE --out output{url}[/]\n"
-        "Ctrl-C stops it."
+        f"Try it:    [bold]ssa segment IMAGE --out output{url}[/]"
     )
+    if specs.SSA_ENGINE.name in names:
+        console.print(f"Or, open vocabulary: [bold]ssa annotate DIR --out output{url}[/]")
+    console.print("Ctrl-C stops it.")
 
 
 def _rendered(line: LogLine) -> Text:

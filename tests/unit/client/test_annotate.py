@@ -155,7 +155,7 @@ def test_a_server_that_goes_away_stops_the_run(engine: FakeTriton, photos: Path,
     assert f"No server is ready at {engine.url}: start one with `ssa serve`" in done.output
     assert "Images left: 5." in done.output
     # Two images in flight, with their retries; the others were never tried.
-    assert len(engine.requests) <= 1 + 2 * 3
+    assert len(engine.requests) <= 1 + 2 * 6
 
 
 def test_a_server_without_the_engine_stops_the_run(
@@ -190,7 +190,7 @@ def test_ctrl_c_ends_with_a_summary_and_whole_files(
     assert done.exit_code == 130
     assert "1 annotated, 3 masks" in done.output
     assert "Interrupted. Images left: 5." in done.output
-    assert written(out) == ["a_semantic.json"]
+    assert written(out) in (["a_semantic.json"], ["b_semantic.json"])
     assert engine.cancelled.wait(5)
 
 
