@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,11 +56,16 @@ def _images_in(path: Path) -> Iterator[Path]:
     if not path.is_dir():
         yield path
         return
-    for file in sorted(path.iterdir()):
-        # Pictures that an earlier run drew are no input, where --out is the images' own folder.
-        is_image = file.suffix.lower() in IMAGE_SUFFIXES and not file.stem.endswith("_semantic")
-        if is_image and file.is_file():
-            yield file
+    with os.scandir(path) as entries:
+        names = sorted(e.name for e in entries if _is_image(e.name) and e.is_file())
+    for name in names:
+        yield path / name
+
+
+def _is_image(file_name: str) -> bool:
+    stem, _, suffix = file_name.rpartition(".")
+    # Pictures that an earlier run drew are no input, where --out is the images' own folder.
+    return f".{suffix.lower()}" in IMAGE_SUFFIXES and not stem.endswith("_semantic")
 
 
 def _same_file(one: Path, other: Path) -> bool:
