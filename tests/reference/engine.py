@@ -106,9 +106,9 @@ class EngineReference:
         self._clipseg_processor = _processor(
             CLIPSegProcessor, ViTImageProcessorPil, checkpoints.clipseg
         )
-        self._blip = BlipForConditionalGeneration.from_pretrained(checkpoints.blip).eval()
-        self._clip = CLIPModel.from_pretrained(checkpoints.clip).eval()
-        self._clipseg = CLIPSegForImageSegmentation.from_pretrained(checkpoints.clipseg).eval()
+        self._blip = _loaded(BlipForConditionalGeneration, checkpoints.blip)
+        self._clip = _loaded(CLIPModel, checkpoints.clip)
+        self._clipseg = _loaded(CLIPSegForImageSegmentation, checkpoints.clipseg)
 
     def label(
         self, rgb: Image, masks: Sequence[BoolMask], classes: Sequence[str] | None = None
@@ -174,6 +174,7 @@ class EngineReference:
             return_tensors="pt",
             padding=True,
             truncation=True,
+            max_length=self._clip.config.text_config.max_position_embeddings,
             input_data_format="channels_last",
         )
         scores: npt.NDArray[np.float32] = (
@@ -190,6 +191,7 @@ class EngineReference:
             return_tensors="pt",
             padding=True,
             truncation=True,
+            max_length=self._clipseg.config.text_config.max_position_embeddings,
             do_resize=False,
             input_data_format="channels_last",
         )
@@ -218,6 +220,11 @@ def scaled_box(mask: BoolMask, scale: float) -> tuple[slice, slice]:
 def crop(image: Any, box: tuple[slice, slice]) -> Any:
     """The part of an image or mask inside a box; a slice past the end stops at the end."""
     return image[box]
+
+
+def _loaded(kind: Any, folder: Path) -> Any:
+    # Some checkpoints are stored in half precision; all arithmetic here is in single.
+    return kind.from_pretrained(folder, dtype=torch.float32).eval()
 
 
 def _processor(kind: Any, image_processor: Any, folder: Path) -> Any:

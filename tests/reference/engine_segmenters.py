@@ -35,14 +35,14 @@ class SegmenterReference:
         self._model: Any
         self._processor: Any
         if self._is_oneformer:
-            self._model = OneFormerForUniversalSegmentation.from_pretrained(folder).eval()
+            self._model = _loaded(OneFormerForUniversalSegmentation, folder)
             self._processor = OneFormerProcessor(
                 OneFormerImageProcessorPil.from_pretrained(folder),
                 AutoTokenizer.from_pretrained(folder),
                 task_seq_length=config.task_seq_len,
             )
         else:
-            self._model = AutoModelForSemanticSegmentation.from_pretrained(folder).eval()
+            self._model = _loaded(AutoModelForSemanticSegmentation, folder)
             self._processor = SegformerImageProcessorPil.from_pretrained(folder)
 
     def class_map(self, rgb: npt.NDArray[np.uint8]) -> npt.NDArray[np.int64]:
@@ -64,3 +64,7 @@ class SegmenterReference:
                 found = logits.argmax(dim=1)[0]
         classes: npt.NDArray[np.int64] = found.numpy()
         return classes
+
+
+def _loaded(kind: Any, folder: Path) -> Any:
+    return kind.from_pretrained(folder, dtype=torch.float32).eval()
