@@ -54,10 +54,19 @@ def evaluate(
         ),
     ] = None,
     report: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write figures and conditions as JSON.")
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            dir_okay=False,
+            writable=True,
+            help="Write figures and conditions as JSON.",
+        ),
     ] = None,
     page: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write the worst cases as an HTML page.")
+        Path | None,
+        typer.Option(
+            metavar="FILE", dir_okay=False, writable=True, help="Write the worst cases as HTML."
+        ),
     ] = None,
     worst: Annotated[int, typer.Option(min=1, help="With --page: how many cases.")] = 10,
     limit: Annotated[
@@ -110,6 +119,9 @@ def evaluate(
     console = Console(stderr=True)
     worst_cases = WorstCases(worst) if page else None
     try:
+        # Before the work: figures that took hours should find their place.
+        for file in filter(None, (report, page)):
+            file.parent.mkdir(parents=True, exist_ok=True)
         found = _find(dataset.value, images, labels or images, classes_file, limit)
         if given:
             server = None

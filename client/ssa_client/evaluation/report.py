@@ -80,7 +80,6 @@ def to_json(
         "server": _server(server) if server else None,
         "client_version": __version__,
         "finished": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        "classes": list(outcome.names),
         "ssa": _figures(outcome.ssa, outcome.names),
     }
     if outcome.branch is not None:
@@ -107,8 +106,12 @@ def _figures(matrix: Any, names: tuple[str, ...]) -> dict[str, Any]:
         "miou": _number(scores.miou),
         "pixel_accuracy": _number(scores.pixel_accuracy),
         "mean_accuracy": _number(scores.mean_accuracy),
-        "iou": dict(zip(names, map(_number, scores.iou), strict=True)),
-        "accuracy": dict(zip(names, map(_number, scores.accuracy), strict=True)),
+        "classes": [
+            {"id": i, "name": name, "iou": _number(iou), "accuracy": _number(accuracy)}
+            for i, (name, iou, accuracy) in enumerate(
+                zip(names, scores.iou, scores.accuracy, strict=True)
+            )
+        ],
         "confusion": matrix.tolist(),
     }
 
@@ -119,6 +122,5 @@ def _number(value: float) -> float | None:
 
 
 def write_report(path: Path, report: Mapping[str, Any]) -> None:
-    """Write `report` to `path` as JSON; its folder is made if it is missing."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Write `report` to `path` as JSON; its folder must be there."""
     path.write_text(json.dumps(report, ensure_ascii=False, indent=1) + "\n", "utf-8")

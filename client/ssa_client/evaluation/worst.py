@@ -117,7 +117,7 @@ def _data_uri(picture: Image.Image) -> str:
 
 
 def write_page(path: Path, title: str, cases: Sequence[Case], names: Sequence[str]) -> None:
-    """Write the page of `cases` to `path`, whose folder is made if it is missing.
+    """Write the page of `cases` to `path`, whose folder must be there.
 
     Args:
         path: an HTML file.
@@ -126,7 +126,6 @@ def write_page(path: Path, title: str, cases: Sequence[Case], names: Sequence[st
         names: the classes in the order of their ids.
     """
     body = "\n".join(_section(case, names) for case in cases)
-    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(_PAGE.format(title=html.escape(title), count=len(cases), body=body), "utf-8")
 
 
