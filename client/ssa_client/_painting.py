@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,8 +14,9 @@ from ssa_client.label_results import LabelResult
 from ssa_client.results import Segment, SegmentationResult
 
 UNNAMED = -1
-# Names have no number of their own: so many colours are dealt to them, unlike each other enough.
-_NAME_COLORS = 64
+# Names have no number of their own. The palette's first colours are those most unlike each other:
+# with these few, two names of a picture are told apart, though more of them meet.
+_NAME_COLORS = 24
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,7 +48,8 @@ def painting_of_map(result: SegmentationResult) -> Painting:
 def painting_of_labels(result: LabelResult) -> Painting:
     """The engine's: masks painted largest first, so that small ones lie on top."""
     masks = sorted(result.masks, key=lambda mask: -mask.area)
-    ids = _ids_of_names(result.class_names)
+    # The largest first: they are seen most, and so keep their colours.
+    ids = _ids_of_names(mask.class_name for mask in masks)
     class_ids = [ids[mask.class_name] for mask in masks]
     class_map = np.full(result.size_hw, UNNAMED, np.int32)
     for mask, class_id in zip(masks, class_ids, strict=True):
@@ -55,18 +57,19 @@ def painting_of_labels(result: LabelResult) -> Painting:
     return Painting(masks, class_ids, class_map, {id_: name for name, id_ in ids.items()})
 
 
-def _ids_of_names(names: Sequence[str]) -> dict[str, int]:
+def _ids_of_names(names: Iterable[str]) -> dict[str, int]:
     """A number for each name, different within one picture.
 
-    It is the same from picture to picture unless another name of the picture has it already.
+    It is the same from picture to picture unless a name before it has that number already.
     """
     ids: dict[str, int] = {}
     taken: set[int] = set()
     for name in names:
+        if name in ids:
+            continue
         id_ = zlib.crc32(name.encode("utf-8")) % _NAME_COLORS
         while id_ in taken:
-            # Beyond the colours that there are, numbers go on and colours repeat.
-            id_ = (id_ + 1) % _NAME_COLORS if len(taken) < _NAME_COLORS else id_ + _NAME_COLORS
+            id_ = (id_ + 1) % _NAME_COLORS if len(taken) < _NAME_COLORS else id_ + 1
         ids[name] = id_
         taken.add(id_)
     return ids
