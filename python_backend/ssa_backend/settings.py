@@ -284,9 +284,7 @@ class RepositorySettings:
             FileNotFoundError: the folder was not written by `ssa export`.
         """
         data = json.loads((repository / REPOSITORY_FILE).read_text(encoding="utf-8"))
-        parts = {
-            name: _build(kind, data[name]) for name, kind in _PARTS.items() if data.get(name)
-        }
+        parts = {name: _build(kind, data[name]) for name, kind in _PARTS.items() if data.get(name)}
         return cls(data["preset"], network_backend=data["network_backend"], **parts)
 
 

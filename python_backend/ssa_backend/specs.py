@@ -95,6 +95,8 @@ class Model:
     settings: tuple[str, ...] = ()
     # Files of its version folder that `ssa export` writes, beside `model.py`.
     files: tuple[str, ...] = ()
+    # Whether a TensorRT plan can take the place of its ONNX file.
+    tensorrt: bool = True
 
     def batched_shape(self, tensor: Tensor) -> tuple[Axis, ...]:
         """The axes as they stand in an array, the batch included."""
@@ -183,9 +185,7 @@ SEMANTIC_MAP = Tensor(
     "semantic_map", "UINT16", ("height", "width"), "class ids, masks painted over the branch"
 )
 BRANCH_MAP = Tensor("branch_map", "UINT16", ("height", "width"), "class ids of the segmenter alone")
-LABELS = Tensor(
-    "labels", "BYTES", ("segmenter_classes",), "the name of every class id of the maps"
-)
+LABELS = Tensor("labels", "BYTES", ("segmenter_classes",), "the name of every class id of the maps")
 LABEL_OUTPUTS = (
     CLASS_ID,
     CLASS_NAME,
@@ -282,13 +282,15 @@ BLIP_VISION_ENCODER = Model(
 )
 
 # The whole greedy decoding is one call: its key-value cache never leaves the network, and what
-# cross-attention needs of an image is computed once.
+# cross-attention needs of an image is computed once. That cache grows inside a loop, which TensorRT
+# does not allow.
 BLIP_TEXT_DECODER = Model(
     "blip_text_decoder",
     "onnxruntime",
     inputs=BLIP_VISION_ENCODER.outputs,
     outputs=(Tensor("token_ids", "INT64", ("caption_tokens",), "without the first, the start"),),
     max_batch_size=16,
+    tensorrt=False,
 )
 
 CLIP_IMAGE_ENCODER = Model(
@@ -453,9 +455,7 @@ SSA = Ensemble(
     steps=(
         Step(PREPROCESS),
         _SAM,
-        Step(
-            SEMANTIC_SEGMENTER, inputs={SEMANTIC_SEGMENTER.inputs[0].name: SEGMENTER_PIXELS.name}
-        ),
+        Step(SEMANTIC_SEGMENTER, inputs={SEMANTIC_SEGMENTER.inputs[0].name: SEGMENTER_PIXELS.name}),
         Step(MASK_GENERATION),
         Step(SEMANTIC_VOTING),
     ),

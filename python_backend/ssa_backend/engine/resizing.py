@@ -1,0 +1,154 @@
+"""Resizing as the networks' sources do it, down to the rounding."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+Uint8Array = npt.NDArray[np.uint8]
+FloatArray = npt.NDArray[np.float32]
+
+_BICUBIC_SUPPORT = 2.0
+# Pillow's weights for 8-bit pixels are whole numbers of this many bits behind the point.
+_PRECISION_BITS = 22
+# From this ratio of long to short side on, what a centre crop throws away is not made at all.
+_STRETCHED = 2
+
+
+def bicubic(rgb: Uint8Array, size_hw: tuple[int, int]) -> Uint8Array:
+    """Pillow's antialiased bicubic resize, [h, w, 3] uint8 to [*size_hw, 3] uint8."""
+    return np.asarray(Image.fromarray(rgb).resize(size_hw[::-1], Image.Resampling.BICUBIC))
+
+
+def bicubic_centre_square(rgb: Uint8Array, side: int) -> Uint8Array:
+    """The centre of the image once its shorter side is `side` pixels long.
+
+    Equals transformers' resize to `shortest_edge` followed by its `center_crop`, whose rounding it
+    follows. Of an image many times longer than wide (a mask of a wire, say) the resized image would
+    be huge, and all but the square of it in vain: there only the rows or columns of the square are
+    computed, with Pillow's own weights.
+
+    Args:
+        rgb: [h, w, 3] uint8.
+        side: pixels.
+
+    Returns:
+        [side, side, 3] uint8.
+    """
+    height, width = rgb.shape[:2]
+    short, long = min(height, width), max(height, width)
+    resized_long = int(side * long / short)
+    first = (resized_long - side) // 2
+    centre = slice(first, first + side)
+    if long < _STRETCHED * short:
+        wide = width > height
+        size_hw = (side, resized_long) if wide else (resized_long, side)
+        resized = bicubic(rgb, size_hw)
+        return resized[:, centre] if wide else resized[centre]
+    # Pillow resizes along rows first, and rounds in between.
+    if width > height:
+        squeezed = _bicubic_rows(rgb.swapaxes(0, 1), resized_long, centre).swapaxes(0, 1)
+        return bicubic(np.ascontiguousarray(squeezed), (side, side))
+    return _bicubic_rows(bicubic(rgb, (height, side)), resized_long, centre)
+
+
+def _bicubic_rows(pixels: Uint8Array, length: int, wanted: slice) -> Uint8Array:
+    """Some rows of what Pillow makes of an image by a bicubic resize to `length` rows.
+
+    Source: Pillow's `Resample.c`: `precompute_coeffs`, `normalize_coeffs_8bpc` and
+    `ImagingResampleVertical_8bpc`.
+
+    Args:
+        pixels: [h, w, 3] uint8.
+        length: rows of the whole resized image.
+        wanted: of them.
+
+    Returns:
+        [wanted, w, 3] uint8.
+    """
+    rows = len(pixels)
+    scale = rows / length
+    stretch = max(scale, 1.0)
+    support = _BICUBIC_SUPPORT * stretch
+    centres = (np.arange(wanted.start, wanted.stop) + 0.5) * scale
+    low = (centres - support + 0.5).astype(np.int64).clip(0)
+    high = (centres + support + 0.5).astype(np.int64).clip(max=rows)
+    offsets = np.arange(int((high - low).max()))
+    taps = low[:, None] + offsets
+    weights = _bicubic_filter((taps - centres[:, None] + 0.5) / stretch)
+    weights[taps >= high[:, None]] = 0
+    # Pillow adds them up one by one.
+    weights /= np.cumsum(weights, axis=1)[:, -1:]
+    whole = np.trunc(weights * (1 << _PRECISION_BITS) + np.copysign(0.5, weights)).astype(np.int64)
+    result = np.empty((len(taps), *pixels.shape[1:]), np.uint8)
+    half = 1 << (_PRECISION_BITS - 1)
+    for index, (first, last) in enumerate(zip(low, high, strict=True)):
+        total = np.tensordot(whole[index, : last - first], pixels[first:last].astype(np.int64), 1)
+        result[index] = ((total + half) >> _PRECISION_BITS).clip(0, 255)
+    return result
+
+
+def _bicubic_filter(x: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Keys' cubic with a = -0.5."""
+    a = -0.5
+    x = np.abs(x)
+    near = ((a + 2) * x - (a + 3)) * x * x + 1
+    far = (((x - 5) * x + 8) * x - 4) * a
+    result: npt.NDArray[np.float64] = np.where(x < 1, near, np.where(x < 2, far, 0.0))
+    return result
+
+
+@dataclass(frozen=True)
+class Taps:
+    """Bilinear interpolation along one axis, borders on borders (`align_corners=False`).
+
+    Attributes:
+        low: int64 [n], the first input that each output lies between.
+        high: int64 [n], the second.
+        fraction: float32 [n], how far it is from the first to the second.
+    """
+
+    low: npt.NDArray[np.int64]
+    high: npt.NDArray[np.int64]
+    fraction: FloatArray
+
+    @classmethod
+    def of(cls, length: int, low_length: int, wanted: slice = slice(None)) -> Taps:
+        """For some of `length` outputs from `low_length` inputs, in float32 as torch computes it.
+
+        Source: `torch.nn.functional.interpolate(mode="bilinear", align_corners=False)`, which does
+        not antialias.
+        """
+        position = np.arange(length, dtype=np.float32)[wanted] + np.float32(0.5)
+        position = (position * np.float32(low_length / length) - np.float32(0.5)).clip(0)
+        low = np.minimum(position.astype(np.int64), low_length - 1)
+        return cls(low, np.minimum(low + 1, low_length - 1), position - low.astype(np.float32))
+
+    def matrix(self, low_length: int) -> FloatArray:
+        """The same as a matrix [low_length, n], so that a product applies it."""
+        matrix = np.zeros((low_length, len(self.low)), np.float32)
+        column = np.arange(len(self.low))
+        matrix[self.low, column] = 1 - self.fraction
+        matrix[self.high, column] += self.fraction
+        return matrix
+
+
+def bilinear(rgb: Uint8Array, size_hw: tuple[int, int]) -> FloatArray:
+    """Bilinear resize without antialiasing, as `torch.nn.functional.interpolate` does it.
+
+    Args:
+        rgb: [h, w, 3] uint8.
+        size_hw: of the result.
+
+    Returns:
+        [*size_hw, 3] float32.
+    """
+    rows, columns = Taps.of(size_hw[0], rgb.shape[0]), Taps.of(size_hw[1], rgb.shape[1])
+    # What no output reads is dropped first: floats of a large crop would take much memory.
+    weight = rows.fraction[:, None, None]
+    lines = rgb[rows.low] * (1 - weight) + rgb[rows.high] * weight
+    weight = columns.fraction[:, None]
+    return lines[:, columns.low] * (1 - weight) + lines[:, columns.high] * weight
