@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from ssa_client.evaluation.worst import WorstCases
 
 _LISTED_FAILURES = 20  # the report has them all
+# A server that restarts is back within seconds; hours of figures should outlive that.
+_RETRIES = 6
 
 
 class DatasetName(str, Enum):
@@ -128,7 +130,7 @@ def evaluate(
             outcome = _evaluate_stored(given, found, concurrency, worst_cases, console)
         else:
             server, outcome = _evaluate_served(
-                AsyncSsaClient(url, model, timeout_s=timeout),
+                AsyncSsaClient(url, model, timeout_s=timeout, retries=_RETRIES),
                 *(found, parameters, bgr, concurrency, worst_cases, console),
             )
         if outcome.images:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import tritonclient.grpc
@@ -61,8 +61,8 @@ class ServerDescription:
 
         served = (self._source("sam"), self._source("segmenter"), self.settings.get("masks"))
         for preset in PRESETS.values():
-            masks = preset.masks.__dict__
-            if served == (_last_part(preset.sam), _last_part(preset.segmenter), masks):
+            sources = (_last_part(preset.sam), _last_part(preset.segmenter or ""))
+            if served == (*sources, asdict(preset.masks)):
                 return preset.name
         return None
 

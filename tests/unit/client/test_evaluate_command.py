@@ -228,7 +228,7 @@ def test_a_failed_image_is_named_and_left_out(
 def test_a_server_that_goes_away_ends_the_run(
     described: DescribedTriton, root: Path, tmp_path: Path
 ) -> None:
-    described.script = [0.0, *[(StatusCode.UNAVAILABLE, "stopping")] * 3]
+    described.script = [0.0, *[(StatusCode.UNAVAILABLE, "stopping")] * 7]
     done = Outcome(
         tmp_path / "report.json",
         *("--dataset", "cityscapes", "--images", root, "--url", described.url),
