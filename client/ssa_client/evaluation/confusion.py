@@ -26,11 +26,11 @@ def confusion_matrix(
         ValueError: the maps differ in size, or an id is not below K.
     """
     if truth.shape != predicted.shape:
-        raise ValueError(f"truth is {truth.shape} and prediction {predicted.shape}, pixels.")
+        raise ValueError(f"it is {predicted.shape} pixels; expected {truth.shape}, height first.")
     counted = truth != IGNORE
     pairs = np.stack([truth[counted], predicted[counted]]).astype(np.int64)
     if pairs.size and not 0 <= pairs.min() <= pairs.max() < classes:
-        raise ValueError(f"ids from {pairs.min()} to {pairs.max()}; expected 0 to {classes - 1}.")
+        raise ValueError(f"ids {pairs.min()} to {pairs.max()}; expected 0 to {classes - 1}.")
     return np.bincount(pairs[0] * classes + pairs[1], minlength=classes**2).reshape(
         classes, classes
     )

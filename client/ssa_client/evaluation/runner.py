@@ -122,12 +122,13 @@ class _Run:
         image, truth = await asyncio.to_thread(self._read, sample)
         prediction = await self.predict(sample, image)
         ssa, branch = await asyncio.to_thread(_counts, truth, prediction, classes)
-        self.outcome.add(ssa, branch)
         if self.worst and self.worst.wants(ssa):
             case = await asyncio.to_thread(
                 draw_case, sample.name, image, truth, prediction, ssa, branch
             )
             self.worst.add(case)
+        # Last: an image that cannot be drawn fails, and must not be counted as well.
+        self.outcome.add(ssa, branch)
 
     def _read(self, sample: Sample) -> tuple[bytes, TruthMap]:
         """The encoded image and its truth; what does not fit together is not worth a request."""
@@ -158,12 +159,10 @@ def _counts(
 def _matrix(
     truth: TruthMap, predicted: ClassMap, classes: int, whose: str
 ) -> npt.NDArray[np.int64]:
-    if predicted.shape != truth.shape:
-        raise SampleError(
-            f"the {whose} map is {_size(predicted.shape)} pixels; expected the truth's "
-            f"{_size(truth.shape)}."
-        )
-    return confusion_matrix(truth, predicted, classes)
+    try:
+        return confusion_matrix(truth, predicted, classes)
+    except ValueError as error:
+        raise SampleError(f"the {whose} map does not fit the truth: {error}") from error
 
 
 def _size(size_hw: tuple[int, ...]) -> str:

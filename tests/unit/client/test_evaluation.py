@@ -22,6 +22,7 @@ from ssa_client.evaluation.layouts import LAYOUTS, Dataset, Sample, find_samples
 from ssa_client.evaluation.prediction import Prediction, Stored
 from ssa_client.evaluation.runner import Outcome, evaluate
 from ssa_client.evaluation.server import ServerDescription
+from ssa_client.evaluation.worst import WorstCases
 from ssa_client.exceptions import ServerUnavailableError
 from tests.unit.client.evaluation_files import sample_of, save, stored
 
@@ -42,7 +43,7 @@ def test_a_confusion_matrix_counts_pixels_and_leaves_out_what_is_ignored() -> No
 
 def test_maps_that_do_not_fit_are_refused() -> None:
     truth = np.zeros((2, 3), np.uint16)
-    with pytest.raises(ValueError, match="truth is"):
+    with pytest.raises(ValueError, match=r"expected \(2, 3\), height first"):
         confusion_matrix(truth, truth.T, 4)
     with pytest.raises(ValueError, match="expected 0 to 3"):
         confusion_matrix(truth, truth + np.uint16(4), 4)
@@ -182,11 +183,20 @@ async def test_failures_are_left_out_and_reported_in_order(tmp_path: Path) -> No
     assert outcome.ssa.tolist() == [[3 * 48, 0, 0], [0, 0, 0], [0, 0, 0]]
     reasons = {failure.name: failure.reason for failure in outcome.failures}
     assert list(reasons) == ["1.jpg", "2.jpg", "4.jpg", "5.jpg"]
-    assert "the SSA map is 4x3 pixels; expected the truth's 8x6" in reasons["1.jpg"]
+    assert "the SSA map does not fit the truth: it is (3, 4) pixels" in reasons["1.jpg"]
     assert f"2.png is 6x8 pixels; expected the 8x6 of {tmp_path / '2.jpg'}" in reasons["2.jpg"]
     assert "cannot read image" in reasons["4.jpg"]
     assert f"cannot read {tmp_path / '5.jpg'}" in reasons["5.jpg"]
     assert sorted(done) == [f"{number}.jpg" for number in range(7)]
+
+
+async def test_an_image_that_cannot_be_drawn_is_not_counted_as_well(tmp_path: Path) -> None:
+    dataset = _dataset(tmp_path, 3)
+    whole = (tmp_path / "1.jpg").read_bytes()
+    (tmp_path / "1.jpg").write_bytes(whole[:-100])
+    outcome = await evaluate(dataset, _all_road, NAMES, worst=WorstCases(3))
+    assert [failure.name for failure in outcome.failures] == ["1.jpg"]
+    assert (outcome.images, outcome.not_tried, outcome.ssa.sum()) == (2, 0, 2 * 48)
 
 
 async def test_an_error_that_all_would_meet_ends_the_run(tmp_path: Path) -> None:
