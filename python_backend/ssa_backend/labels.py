@@ -50,3 +50,30 @@ ADE20K: Final[tuple[str, ...]] = tuple(
     name.strip() for name in _ADE20K_NAMES.replace("\n", " ").split(",")
 )
 """ADE20K's 150 classes in SceneParse150 order, named as the published Segformers name them."""
+
+_COCO_PANOPTIC_NAMES: Final = """
+person, bicycle, car, motorcycle, airplane, bus, train, truck, boat, traffic light, fire hydrant,
+stop sign, parking meter, bench, bird, cat, dog, horse, sheep, cow, elephant, bear, zebra, giraffe,
+backpack, umbrella, handbag, tie, suitcase, frisbee, skis, snowboard, sports ball, kite,
+baseball bat, baseball glove, skateboard, surfboard, tennis racket, bottle, wine glass, cup, fork,
+knife, spoon, bowl, banana, apple, sandwich, orange, broccoli, carrot, hot dog, pizza, donut, cake,
+chair, couch, potted plant, bed, dining table, toilet, tv, laptop, mouse, remote, keyboard,
+cell phone, microwave, oven, toaster, sink, refrigerator, book, clock, vase, scissors, teddy bear,
+hair drier, toothbrush, banner, blanket, bridge, cardboard, counter, curtain, door-stuff,
+floor-wood, flower, fruit, gravel, house, light, mirror-stuff, net, pillow, platform, playingfield,
+railroad, river, road, roof, sand, sea, shelf, snow, stairs, tent, towel, wall-brick, wall-stone,
+wall-tile, wall-wood, water-other, window-blind, window-other, tree-merged, fence-merged,
+ceiling-merged, sky-other-merged, cabinet-merged, table-merged, floor-other-merged,
+pavement-merged, mountain-merged, grass-merged, dirt-merged, paper-merged, food-other-merged,
+building-other-merged, rock-merged, wall-other-merged, rug-merged
+"""
+
+COCO_PANOPTIC: Final[tuple[str, ...]] = tuple(
+    name.strip() for name in _COCO_PANOPTIC_NAMES.replace("\n", " ").split(",")
+)
+"""COCO panoptic's 80 things and 53 stuff classes, as the published OneFormers order them."""
+
+
+def plain_name(label: str) -> str:
+    """A label as one would say it: what COCO hangs on with hyphens goes (`wall-wood`, "wall")."""
+    return label.split("-", 1)[0]

@@ -1,8 +1,8 @@
-"""Cityscapes class ids by name, and which ADE20K class each one is closest to."""
+"""Cityscapes class ids by name, and which COCO and ADE20K class each one is closest to."""
 
 from typing import Final
 
-from ssa_backend.labels import ADE20K, CITYSCAPES
+from ssa_backend.labels import ADE20K, CITYSCAPES, COCO_PANOPTIC
 
 ROAD: Final = CITYSCAPES.index("road")
 SIDEWALK: Final = CITYSCAPES.index("sidewalk")
@@ -39,3 +39,23 @@ CITYSCAPES_TO_ADE20K: Final[tuple[int, ...]] = tuple(
     ADE20K.index(_ADE20K_NAMES.get(name, name)) for name in CITYSCAPES
 )
 """ADE20K class id for each Cityscapes trainId, in trainId order."""
+
+_COCO_NAMES: Final = {
+    "sidewalk": "pavement-merged",
+    "building": "building-other-merged",
+    "wall": "wall-other-merged",
+    "fence": "fence-merged",
+    "vegetation": "tree-merged",
+    "terrain": "grass-merged",
+    "sky": "sky-other-merged",
+    "rider": "person",
+}
+
+# COCO has no pole, and of traffic signs only "stop sign".
+_NOT_IN_COCO: Final = ("pole", "traffic sign")
+
+CITYSCAPES_TO_COCO: Final[tuple[int | None, ...]] = tuple(
+    None if name in _NOT_IN_COCO else COCO_PANOPTIC.index(_COCO_NAMES.get(name, name))
+    for name in CITYSCAPES
+)
+"""COCO panoptic class id for each Cityscapes trainId, in trainId order, or None."""

@@ -27,12 +27,29 @@ from typing import Any
 
 import torch
 
+from ssa_export.training.crops import crop_store
 from ssa_export.training.data import scene_store
 from ssa_export.training.loop import Schedule, Task, Trainer
+from ssa_export.training.mini_blip import BlipTask
+from ssa_export.training.mini_clip import ClipTask
+from ssa_export.training.mini_clipseg import ClipsegTask
 from ssa_export.training.mini_sam import SamTask
-from ssa_export.training.mini_segformer import SegmenterTask
+from ssa_export.training.mini_segformer import LABEL_SETS, SegmenterTask
 
-_MINUTES = {"sam": 48.0, "segformer": 20.0}
+_MINUTES = {
+    "sam": 48.0,
+    "segformer": 20.0,
+    "segformer-coco": 6.0,
+    "segformer-ade20k": 6.0,
+    "clip": 10.0,
+    "blip": 12.0,
+    "clipseg": 15.0,
+}
+_CHECKPOINTS = Path("export/checkpoints")
+_START_FROM = {
+    "segformer-coco": _CHECKPOINTS / "mini-segformer",
+    "segformer-ade20k": _CHECKPOINTS / "mini-segformer-coco",
+}
 
 
 def main() -> None:
@@ -41,14 +58,9 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     torch.manual_seed(arguments.seed)
     name = arguments.model
-    store = scene_store(arguments.scenes, arguments.work_dir)
-    task: Task[Any] = (
-        SegmenterTask(store)
-        if name == "segformer"
-        else SamTask(store, arguments.image_size, arguments.grow_from)
-    )
+    task = _task(arguments)
     minutes = arguments.minutes or _MINUTES[name]
-    out = arguments.out or Path("export/checkpoints") / f"mini-{name}"
+    out = arguments.out or _CHECKPOINTS / f"mini-{name}"
     trainer: Trainer[Any] = Trainer(
         task,
         Schedule(total_s=minutes * 60, seed=arguments.seed),
@@ -61,6 +73,20 @@ def main() -> None:
     trainer.run()
 
 
+def _task(arguments: argparse.Namespace) -> Task[Any]:
+    name = arguments.model
+    if name in ("clip", "blip", "clipseg"):
+        crops = crop_store(arguments.crops, arguments.scenes, arguments.work_dir)
+        if name == "clipseg":
+            return ClipsegTask(crops, _CHECKPOINTS / "mini-clip")
+        return ClipTask(crops) if name == "clip" else BlipTask(crops)
+    store = scene_store(arguments.scenes, arguments.work_dir)
+    if name == "sam":
+        return SamTask(store, arguments.image_size, arguments.grow_from)
+    start = arguments.start_from or _START_FROM.get(name)
+    return SegmenterTask(store, LABEL_SETS[name], start)
+
+
 def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m ssa_export.training", description=__doc__)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
@@ -68,9 +94,13 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--minutes", type=float, help=f"of training; default {_MINUTES}")
     parser.add_argument("--image-size", type=int, default=128, help="side of the mini SAM's input")
     parser.add_argument("--grow-from", type=Path, help="go on from a smaller mini SAM's state file")
+    parser.add_argument(
+        "--start-from", type=Path, help=f"folder of a mini Segformer; default {_START_FROM}"
+    )
     parser.add_argument("--out", type=Path, help="the checkpoint's folder")
     parser.add_argument("--resume", action="store_true", help="go on from the last saved state")
     parser.add_argument("--scenes", type=int, default=3000, help="how many to train on")
+    parser.add_argument("--crops", type=int, default=24000, help="how many to cut from them")
     parser.add_argument("--work-dir", type=Path, default=Path("build/train"))
     parser.add_argument("--workers", type=int, default=2, help="batches at a time, one a core")
     parser.add_argument("--seed", type=int, default=0)
