@@ -2,7 +2,8 @@
 
 A small error of the tensors says little: an encoder in half precision can be off by a percent and
 segment well, or be off by as much and segment nothing. So the masks themselves are compared, after
-encoder and decoder together, and for the segmenter the class of every pixel.
+encoder and decoder together, and for a segmenter the class of every pixel. What the engine's
+networks give is compared with cosines: the direction of every vector.
 """
 
 from __future__ import annotations
@@ -16,13 +17,14 @@ from numpy.typing import NDArray
 from ssa_backend import specs
 from ssa_backend.settings import RepositorySettings
 from ssa_export.errors import ParityError
-from ssa_export.networks import Array
+from ssa_export.networks import Array, Network
 
 # Runs one network: inputs by name to outputs by name.
 Runner = Callable[[Mapping[str, Array]], Mapping[str, Array]]
 
 MIN_MEAN_IOU = 0.98
 MIN_SAME_CLASS = 0.98
+MIN_COSINE = 0.99
 _GRID = 8  # prompts a side
 _BLOCKS = 8  # patches of colour a side
 
@@ -103,10 +105,7 @@ def check_sam(
 
 
 def check_segmenter(
-    candidate: Runner,
-    reference: Runner,
-    settings: RepositorySettings,
-    rng: np.random.Generator,
+    network: Network, candidate: Runner, reference: Runner, rng: np.random.Generator
 ) -> float:
     """Compare the class of every pixel on a drawn image.
 
@@ -116,9 +115,12 @@ def check_segmenter(
     Raises:
         ParityError: it is below `MIN_SAME_CLASS`.
     """
-    model = specs.SEMANTIC_SEGMENTER
-    pixels = colour_blocks(rng, settings.segmenter.height, settings.segmenter.width)
-    inputs, logits = {model.inputs[0].name: pixels}, model.outputs[0].name
+    model = network.spec
+    (_, _, height, width) = network.shape(model.inputs[0], {"batch": 1})
+    inputs, logits = (
+        {model.inputs[0].name: colour_blocks(rng, height, width)},
+        model.outputs[0].name,
+    )
     share = same_class_share(candidate(inputs)[logits], reference(inputs)[logits])
     if not share >= MIN_SAME_CLASS:
         raise ParityError(
@@ -126,6 +128,42 @@ def check_segmenter(
             f"expected at least {MIN_SAME_CLASS:.0%}."
         )
     return share
+
+
+def check_outputs(
+    network: Network, candidate: Runner, reference: Runner, rng: np.random.Generator
+) -> float:
+    """Compare the vectors that a network gives, on random inputs in each of its cases.
+
+    Returns:
+        The lowest cosine between an output of the plan and of the ONNX model, over the last axis.
+
+    Raises:
+        ParityError: it is below `MIN_COSINE`.
+    """
+    lowest = 1.0
+    for lengths in network.cases:
+        inputs = network.random_inputs(lengths, rng)
+        got, wanted = candidate(inputs), reference(inputs)
+        for tensor in network.spec.outputs:
+            cosine = cosines(got[tensor.name], wanted[tensor.name]).min()
+            lowest = float(np.minimum(lowest, cosine))  # not a number stays so
+    if not lowest >= MIN_COSINE:
+        raise ParityError(
+            f"the plan of {network.spec.name} gives a vector whose cosine with the ONNX model's is "
+            f"{lowest:.3f}; expected at least {MIN_COSINE}."
+        )
+    return lowest
+
+
+def cosines(got: Array, wanted: Array) -> NDArray[np.float64]:
+    """Cosines between the vectors along the last axis of two arrays of the same shape."""
+    a, b = got.astype(np.float64), wanted.astype(np.float64)
+    lengths = np.linalg.norm(a, axis=-1) * np.linalg.norm(b, axis=-1)
+    # A vector of zeros has no direction: not a number, which passes no comparison.
+    with np.errstate(invalid="ignore"):
+        found: NDArray[np.float64] = (a * b).sum(axis=-1) / lengths
+    return found
 
 
 def colour_blocks(rng: np.random.Generator, height: int, width: int) -> NDArray[np.float32]:

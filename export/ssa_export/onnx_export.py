@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import tempfile
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import onnx
 import torch
 
-from ssa_export.adaptive_pooling import traceable_pooling
-from ssa_export.errors import ExportError, ParityError
+from ssa_export.compaction import compact_weights
+from ssa_export.errors import ParityError
 from ssa_export.networks import Network
+from ssa_export.tracing import trace
 
-OPSET = 17
 MODEL_FILE = "model.onnx"
 WEIGHTS_FILE = "model.onnx.data"
 
@@ -25,12 +22,17 @@ EXTERNAL_DATA_ABOVE = 2**31 - 2**24
 
 
 def export_onnx(
-    network: Network, version: Path, external_data_above: int = EXTERNAL_DATA_ABOVE
+    network: Network,
+    version: Path,
+    external_data_above: int = EXTERNAL_DATA_ABOVE,
+    *,
+    compact: bool = False,
 ) -> Path:
     """Trace `network` and write it below `version`, a model's version folder in a repository.
 
     Up to `external_data_above` bytes of weights it is the file `version/model.onnx`; beyond, in
     Triton's layout, the folder `version/model.onnx/` with a `model.onnx` and its weights file.
+    With `compact`, weights that half precision holds exactly are stored so.
 
     Returns:
         The path of the ONNX file itself.
@@ -39,61 +41,37 @@ def export_onnx(
         ExportError: the network cannot be traced.
         ParityError: the exported inputs or outputs are not those of the spec.
     """
-    with tempfile.TemporaryDirectory(dir=version) as scratch:
-        traced = Path(scratch) / MODEL_FILE
-        _trace(network, traced)
-        # With its weights in memory, however torch spread them over the scratch folder.
-        model = onnx.load(traced)
+    with tempfile.TemporaryDirectory(dir=version) as folder:
+        scratch = Path(folder)
+        model = network.build(scratch) if network.build else _traced(network, scratch)
     _settle_shapes(model, network)
+    if compact:
+        compact_weights(model.graph)
     path = _save(model, version, external_data_above)
     onnx.checker.check_model(path)
     return path
 
 
-def _trace(network: Network, path: Path) -> None:
+def _traced(network: Network, scratch: Path) -> onnx.ModelProto:
+    """The network's graph, traced in its first case."""
     spec = network.spec
     inputs = network.random_inputs(network.cases[0], np.random.default_rng())
-    tensors = (*spec.inputs, *spec.outputs)
     varying = {
         tensor.name: {
             position: axis
             for position, axis in enumerate(spec.batched_shape(tensor))
             if isinstance(axis, str) and axis not in network.axes
         }
-        for tensor in tensors
+        for tensor in (*spec.inputs, *spec.outputs)
     }
-    try:
-        with _quiet_tracer(), traceable_pooling(), torch.inference_mode():
-            torch.onnx.export(
-                network.module,
-                tuple(torch.from_numpy(array) for array in inputs.values()),
-                # As text: with a Path torch refuses to write more than 2 GB.
-                str(path),
-                input_names=[tensor.name for tensor in spec.inputs],
-                output_names=[tensor.name for tensor in spec.outputs],
-                dynamic_axes=varying,
-                opset_version=OPSET,
-                # The dynamo exporter fails on SAM's image encoder.
-                dynamo=False,
-            )
-    except (torch.onnx.errors.OnnxExporterError, RuntimeError) as error:
-        # The rest of what torch says is a page of its own call stack.
-        reason = str(error).strip().splitlines()[0].split(". ")[0].split("  [")[0]
-        raise ExportError(f"{spec.name} cannot be exported to ONNX ({reason}).") from error
-
-
-@contextmanager
-def _quiet_tracer() -> Iterator[None]:
-    """Without the tracer's warnings about values that it makes constant.
-
-    Which of them are harmless no warning can say; the comparison with the source, at other
-    batch sizes and prompt counts than the traced ones, does.
-    """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", torch.jit.TracerWarning)  # type: ignore[attr-defined]
-        # This exporter is the older of torch's two, chosen on purpose, and says so at every turn.
-        warnings.simplefilter("ignore", DeprecationWarning)
-        yield
+    return trace(
+        spec.name,
+        network.module,
+        {name: torch.from_numpy(array) for name, array in inputs.items()},
+        [tensor.name for tensor in spec.outputs],
+        varying,
+        scratch,
+    )
 
 
 def _settle_shapes(model: onnx.ModelProto, network: Network) -> None:

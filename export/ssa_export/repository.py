@@ -4,23 +4,20 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from ssa_backend.settings import REPOSITORY_FILE, RepositorySettings
-from ssa_export import networks
-from ssa_export.checkpoints import load_sam, load_segmenter
 from ssa_export.errors import DestinationError
 from ssa_export.model_config import VERSION, write_configs
 from ssa_export.networks import Network
 from ssa_export.onnx_export import EXTERNAL_DATA_ABOVE, MODEL_FILE, export_onnx
 from ssa_export.parity import check_parity
+from ssa_export.parts import Report, load_parts
 from ssa_export.presets import Preset
 from ssa_export.tensorrt import OnnxExport, build_plans, require_tensorrt
-
-Report = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -30,11 +27,13 @@ class ExportOptions:
     Attributes:
         tensorrt: build TensorRT plans from the ONNX files, and serve those.
         fp16: let plans compute in half precision where that is safe.
+        compact_weights: store weights in half precision where it holds them exactly.
         external_data_above: bytes of weights beyond which they go into a file of their own.
     """
 
     tensorrt: bool = False
     fp16: bool = False
+    compact_weights: bool = False
     external_data_above: int = EXTERNAL_DATA_ABOVE
 
 
@@ -50,7 +49,7 @@ def export_repository(
     leaves nothing behind and an earlier repository as it was.
 
     Args:
-        preset: the checkpoints and the default mask settings.
+        preset: the checkpoints and the default mask settings; parts it lacks are not served.
         repository: the folder to write; an exported repository in its place is replaced.
         report: told in a sentence what is being done.
         options: the defaults when None.
@@ -62,28 +61,20 @@ def export_repository(
     if options.tensorrt:
         require_tensorrt()
     with replacing(repository) as staging:
-        # Both are loaded before the long work begins, so that a bad one ends it early.
-        report(f"loading SAM from {preset.sam}")
-        sam = load_sam(preset.sam)
-        report(f"loading the segmenter from {preset.segmenter}")
-        segmenter = load_segmenter(preset.segmenter)
-        if segmenter.unused:
-            report(f"left out {len(segmenter.unused)} weights that the segmenter does not use")
-        settings = RepositorySettings(
-            preset.name,
-            sam.settings,
-            segmenter.settings,
-            masks=preset.masks,
-            network_backend="tensorrt" if options.tensorrt else "onnxruntime",
-        )
+        # All are loaded before the long work begins, so that a bad one ends it early.
+        parts = load_parts(preset, report)
+        settings = parts.settings(preset, "tensorrt" if options.tensorrt else "onnxruntime")
         write_configs(staging, settings)
+        parts.write_tokenizers(staging)
         exports = [
-            export_network(network, staging, report, options.external_data_above)
-            for network in (
-                networks.image_encoder(sam, settings.axes),
-                networks.mask_decoder(sam, settings.axes),
-                networks.semantic_segmenter(segmenter, settings.axes),
+            export_network(
+                network,
+                staging,
+                report,
+                options.external_data_above,
+                compact=options.compact_weights or preset.compact_weights,
             )
+            for network in parts.networks(settings)
         ]
         if options.tensorrt:
             _replace_by_plans(exports, settings, report, fp16=options.fp16)
@@ -96,6 +87,8 @@ def export_network(
     repository: Path,
     report: Report = lambda message: None,
     external_data_above: int = EXTERNAL_DATA_ABOVE,
+    *,
+    compact: bool = False,
 ) -> OnnxExport:
     """Export one network into its model's folder and compare it with its source.
 
@@ -106,7 +99,7 @@ def export_network(
     report(f"exporting {name}")
     version = repository / name / VERSION
     version.mkdir(parents=True, exist_ok=True)
-    path = export_onnx(network, version, external_data_above)
+    path = export_onnx(network, version, external_data_above, compact=compact)
     report(f"comparing {name} with its source")
     worst = max(difference.relative for difference in check_parity(network, path))
     report(f"{name} matches to {worst:.1e} of its largest value")
@@ -117,6 +110,7 @@ def _replace_by_plans(
     exports: list[OnnxExport], settings: RepositorySettings, report: Report, *, fp16: bool
 ) -> None:
     report("building TensorRT plans, which takes minutes")
+    exports = [export for export in exports if export.network.spec.tensorrt]
     for name, agreement in build_plans(exports, settings, fp16=fp16).items():
         report(f"the plan of {name} agrees with ONNX to {agreement:.4f}")
     for export in exports:

@@ -1,9 +1,9 @@
-"""ONNX files to TensorRT plans, accepted only if they draw the same masks."""
+"""ONNX files to TensorRT plans, accepted only if what they give is the same to whoever uses it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -15,7 +15,13 @@ import onnxruntime as ort
 from ssa_backend import specs
 from ssa_backend.settings import RepositorySettings
 from ssa_export.errors import ExportError, MissingToolError
-from ssa_export.mask_gate import Runner, SamRunners, check_sam, check_segmenter
+from ssa_export.mask_gate import (
+    Runner,
+    SamRunners,
+    check_outputs,
+    check_sam,
+    check_segmenter,
+)
 from ssa_export.networks import Array, Network
 
 PLAN_FILE = "model.plan"
@@ -27,6 +33,11 @@ _FP32_OPERATORS = ("LayerNormalization", "Softmax", "ReduceMean", "Pow", "Sqrt")
 # A plan reserves memory for its largest shape; a decoder takes about 20 MB a prompt.
 _MAX_PROMPTS = 256
 _MAX_POINTS = 4
+# CLIP's texts; and as many names for one crop as the engine has candidates.
+_MAX_TOKENS = 77
+_USUAL_NAMES, _MAX_NAMES = 3, 8
+
+_SEGMENTERS = (specs.SEMANTIC_SEGMENTER, specs.COCO_SEGMENTER, specs.ADE20K_SEGMENTER)
 
 Shape = tuple[int, ...]
 
@@ -74,6 +85,8 @@ def shape_ranges(network: Network, points_per_batch: int) -> dict[str, ShapeRang
         "batch": (1, 1, network.spec.max_batch_size),
         "prompts": (1, points_per_batch, max(points_per_batch, _MAX_PROMPTS)),
         "points": (1, 1, _MAX_POINTS),
+        "tokens": (2, 8, _MAX_TOKENS),
+        "names": (1, _USUAL_NAMES, _MAX_NAMES),
     }
     return {
         tensor.name: ShapeRange(
@@ -94,39 +107,44 @@ def fp32_layers(model: onnx.ModelProto) -> list[str]:
 def build_plans(
     exports: Sequence[OnnxExport], settings: RepositorySettings, *, fp16: bool
 ) -> dict[str, float]:
-    """Build a plan beside each ONNX file, and compare the masks that they draw.
+    """Build a plan beside each ONNX file, and compare what they give.
 
     Returns:
-        How well plans agree with the ONNX files: SAM's mean IoU, the share of pixels with the
-        segmenter's class, by the model's name.
+        How well plans agree with the ONNX files, by the model's name: for SAM's decoder the mean
+        IoU of its masks, for a segmenter the share of pixels with the same class, for the others
+        the lowest cosine.
 
     Raises:
         ExportError: TensorRT cannot build a plan.
-        ParityError: the plans' masks or classes are not those of the ONNX files.
+        ParityError: a plan's masks, classes or vectors are not those of the ONNX file.
     """
     for export in exports:
         _build_plan(export, settings.masks.points_per_batch, fp16=fp16)
     rng = np.random.default_rng()
     by_name = {export.network.spec.name: export for export in exports}
-    encoder, decoder = (
-        by_name[model.name] for model in (specs.SAM_IMAGE_ENCODER, specs.SAM_MASK_DECODER)
-    )
-    segmenter = by_name[specs.SEMANTIC_SEGMENTER.name]
-    with ExitStack() as stack:
-        plans = {
-            name: stack.enter_context(_plan_runner(export.version / PLAN_FILE))
-            for name, export in by_name.items()
-        }
-        iou = check_sam(
-            SamRunners(plans[specs.SAM_IMAGE_ENCODER.name], plans[specs.SAM_MASK_DECODER.name]),
-            SamRunners(_onnx_runner(encoder.path), _onnx_runner(decoder.path)),
-            settings,
-            rng,
-        )
-        same_class = check_segmenter(
-            plans[specs.SEMANTIC_SEGMENTER.name], _onnx_runner(segmenter.path), settings, rng
-        )
-    return {specs.SAM_MASK_DECODER.name: iou, specs.SEMANTIC_SEGMENTER.name: same_class}
+    encoder = by_name.pop(specs.SAM_IMAGE_ENCODER.name)
+    decoder = by_name.pop(specs.SAM_MASK_DECODER.name)
+    agreement = {specs.SAM_MASK_DECODER.name: _check_sam(encoder, decoder, settings, rng)}
+    for name, export in by_name.items():
+        check = check_segmenter if export.network.spec in _SEGMENTERS else check_outputs
+        with _plan_runner(export.version / PLAN_FILE) as plan:
+            agreement[name] = check(export.network, plan, _onnx_runner(export.path), rng)
+    return agreement
+
+
+def _check_sam(
+    encoder: OnnxExport,
+    decoder: OnnxExport,
+    settings: RepositorySettings,
+    rng: np.random.Generator,
+) -> float:
+    """`check_sam` for the plans beside two ONNX files."""
+    with (
+        _plan_runner(encoder.version / PLAN_FILE) as encode,
+        _plan_runner(decoder.version / PLAN_FILE) as decode,
+    ):
+        reference = SamRunners(_onnx_runner(encoder.path), _onnx_runner(decoder.path))
+        return check_sam(SamRunners(encode, decode), reference, settings, rng)
 
 
 def _build_plan(export: OnnxExport, points_per_batch: int, *, fp16: bool) -> None:

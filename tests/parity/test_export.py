@@ -19,7 +19,7 @@ from transformers import (
     MobileViTImageProcessorPil,
 )
 
-from ssa_backend.settings import RepositorySettings, SegmenterSettings
+from ssa_backend.settings import RepositorySettings, SamSettings
 from ssa_export import networks
 from ssa_export.checkpoints import load_sam, load_segmenter
 from ssa_export.networks import Network
@@ -79,13 +79,7 @@ def test_any_segmenter_of_transformers_exports_with_its_own_classes(
 ) -> None:
     loaded = load_segmenter(str(tiny.save_segmenter(tmp_path / "checkpoint", *kind())))
     assert loaded.settings.labels == tiny.LABELS
-    axes = {
-        "segmenter_height": 64,
-        "segmenter_width": 64,
-        "classes": len(tiny.LABELS),
-        "logits_height": loaded.settings.logits_height,
-        "logits_width": loaded.settings.logits_width,
-    }
+    axes = RepositorySettings("", SamSettings(), loaded.settings).axes
     # Compares with the source at three batch sizes, and raises where they differ.
     export_network(networks.semantic_segmenter(loaded, axes), tmp_path)
 
@@ -104,7 +98,7 @@ def test_pth_through_onnx_equals_segment_anything(tmp_path: Path) -> None:
     original = tiny.meta_sam()
     original.load_state_dict(torch.load(file, weights_only=True))
     sam = load_sam(str(file))
-    axes = RepositorySettings("", sam.settings, SegmenterSettings(1, 1, 1, 1, ())).axes
+    axes = RepositorySettings("", sam.settings).axes
 
     pixels = torch.randn(1, 3, tiny.IMAGE_SIZE, tiny.IMAGE_SIZE)
     coords = torch.rand(9, 1, 2) * tiny.IMAGE_SIZE

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -12,6 +11,8 @@ from rich.markup import escape
 
 from ssa_client.cli.extras import require
 from ssa_export.presets import PRESETS, find_preset
+
+_ENGINE_PART = " of the engine in place of the preset's, a Hub id or a transformers folder"
 
 
 def export(
@@ -34,9 +35,23 @@ def export(
         str | None,
         typer.Option(
             metavar="SOURCE",
-            help="Segmenter in place of the preset's: a Hub id or a folder that transformers' "
-            "AutoModelForSemanticSegmentation loads. Its classes come from its config.",
+            help="Closed set's segmenter in place of the preset's: a Hub id or a folder that "
+            "transformers' AutoModelForSemanticSegmentation loads, a OneFormer or a Mask2Former. "
+            "Its classes come from its config.",
         ),
+    ] = None,
+    coco: Annotated[
+        str | None, typer.Option(metavar="SOURCE", help=f"COCO segmenter{_ENGINE_PART}.")
+    ] = None,
+    ade20k: Annotated[
+        str | None, typer.Option(metavar="SOURCE", help=f"ADE20K segmenter{_ENGINE_PART}.")
+    ] = None,
+    blip: Annotated[
+        str | None, typer.Option(metavar="SOURCE", help=f"BLIP captioner{_ENGINE_PART}.")
+    ] = None,
+    clip: Annotated[str | None, typer.Option(metavar="SOURCE", help=f"CLIP{_ENGINE_PART}.")] = None,
+    clipseg: Annotated[
+        str | None, typer.Option(metavar="SOURCE", help=f"CLIPSeg{_ENGINE_PART}.")
     ] = None,
     tensorrt: Annotated[
         bool, typer.Option("--tensorrt", help="Build TensorRT plans for this machine's GPU.")
@@ -51,6 +66,8 @@ def export(
 
         ssa export --preset ade20k-b0 --model-repository repository
 
+        ssa export --preset engine-base --clip my-clip/ --model-repository repository
+
         ssa export --segmenter my-segformer/ --sam sam_vit_b.pth --model-repository repository
     """
     if fp16 and not tensorrt:
@@ -64,8 +81,16 @@ def export(
     logging.set_verbosity_error()
     console = Console(stderr=True)
     try:
-        chosen = find_preset(preset)
-        chosen = replace(chosen, sam=sam or chosen.sam, segmenter=segmenter or chosen.segmenter)
+        sources = {
+            "sam": sam,
+            "segmenter": segmenter,
+            "coco": coco,
+            "ade20k": ade20k,
+            "blip": blip,
+            "clip": clip,
+            "clipseg": clipseg,
+        }
+        chosen = find_preset(preset).swapped(sources)
         with console.status("starting") as status:
 
             def report(message: str) -> None:

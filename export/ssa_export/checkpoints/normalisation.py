@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ssa_export.checkpoints.source import Source, read_processor
+
 Channels = tuple[float, ...]
 
 
@@ -27,3 +29,13 @@ def normalisation(processor: Mapping[str, Any]) -> tuple[Channels, Channels]:
         tuple(round(value / scale, 4) for value in mean),
         tuple(round(value / scale, 4) for value in std),
     )
+
+
+def read_normalisation(source: Source, mean: Channels, std: Channels) -> tuple[Channels, Channels]:
+    """What the folder's image processor says, or `mean` and `std` of its family without one.
+
+    Raises:
+        CheckpointError: there is a processor that transformers cannot load.
+    """
+    processor = read_processor(source)
+    return normalisation(processor) if processor else (mean, std)

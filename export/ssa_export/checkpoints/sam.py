@@ -9,12 +9,11 @@ from transformers import SamModel
 
 from ssa_backend.settings import SamSettings
 from ssa_export.checkpoints.meta_sam import load_meta_sam
-from ssa_export.checkpoints.normalisation import normalisation
+from ssa_export.checkpoints.normalisation import read_normalisation
 from ssa_export.checkpoints.source import (
     Source,
     check_weights,
     read_config,
-    read_processor,
     resolve,
 )
 from ssa_export.checkpoints.transformers_folder import load_pretrained
@@ -41,9 +40,8 @@ def load_sam(source: str) -> LoadedSam:
         mean, std = SamSettings.mean, SamSettings.std
     else:
         model = _load_folder(found)
-        processor = read_processor(found)
         # SAM checkpoints all share one normalisation; without a processor it still holds.
-        mean, std = normalisation(processor) if processor else (SamSettings.mean, SamSettings.std)
+        mean, std = read_normalisation(found, SamSettings.mean, SamSettings.std)
     vision = model.config.vision_config
     embed_size = vision.image_size // vision.patch_size
     settings = SamSettings(

@@ -1,4 +1,4 @@
-"""Semantic segmenters: any folder that `AutoModelForSemanticSegmentation` loads."""
+"""Semantic segmenters: what `AutoModelForSemanticSegmentation` loads, OneFormer, Mask2Former."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from transformers import AutoModelForSemanticSegmentation
 from transformers.models.auto.modeling_auto import MODEL_FOR_SEMANTIC_SEGMENTATION_MAPPING_NAMES
 
 from ssa_backend.settings import SegmenterSettings
+from ssa_export.checkpoints.mask_classification import MODEL_CLASSES, load_mask_classifier
 from ssa_export.checkpoints.normalisation import normalisation
 from ssa_export.checkpoints.source import (
     Source,
@@ -18,9 +19,8 @@ from ssa_export.checkpoints.source import (
     read_config,
     read_processor,
     reading,
-    resolve,
 )
-from ssa_export.checkpoints.transformers_folder import load_pretrained
+from ssa_export.checkpoints.transformers_folder import find_folder, load_pretrained
 from ssa_export.errors import CheckpointError
 
 
@@ -44,25 +44,28 @@ def load_segmenter(source: str) -> LoadedSegmenter:
     Raises:
         CheckpointError: the source is missing, broken or no semantic segmenter.
     """
-    found = resolve(source)
-    if found.is_file:
-        raise CheckpointError(
-            f"{found.name} is a file; expected a folder as transformers saves it."
-        )
+    found = find_folder(source)
     model_type = read_config(found)["model_type"]
-    if model_type not in MODEL_FOR_SEMANTIC_SEGMENTATION_MAPPING_NAMES:
+    if model_type not in (*MODEL_CLASSES, *MODEL_FOR_SEMANTIC_SEGMENTATION_MAPPING_NAMES):
+        known = (*MODEL_FOR_SEMANTIC_SEGMENTATION_MAPPING_NAMES, *MODEL_CLASSES)
         raise CheckpointError(
             f"{found.name} is a {model_type!r} checkpoint; expected a semantic segmenter, one of "
-            f"{', '.join(MODEL_FOR_SEMANTIC_SEGMENTATION_MAPPING_NAMES)}."
+            f"{', '.join(known)}."
         )
-    processor = read_processor(found)
+    # OneFormer's processor would fetch its classes' names from the Hub.
+    overrides = {"class_info_file": None} if model_type == "oneformer" else {}
+    processor = read_processor(found, **overrides)
     if processor is None:
         raise CheckpointError(
             f"{found.name} has no preprocessor_config.json; expected one that gives the "
             "segmenter's input size and normalisation."
         )
     check_weights(found)
-    model, unused = load_pretrained(AutoModelForSemanticSegmentation, found)
+    model: Any
+    if model_type in MODEL_CLASSES:
+        model, unused = load_mask_classifier(found, model_type)
+    else:
+        model, unused = load_pretrained(AutoModelForSemanticSegmentation, found)
     height, width = _input_size(found, processor)
     classes, logits_height, logits_width = _logits_shape(found, model, height, width)
     mean, std = normalisation(processor)
@@ -85,15 +88,18 @@ def load_segmenter(source: str) -> LoadedSegmenter:
 
 
 def _input_size(source: Source, processor: Mapping[str, Any]) -> tuple[int, int]:
-    """Height and width that the processor brings an image to."""
+    """Height and width of the network's input, in pixels."""
     # What is cropped in the end is what the network reads.
     size = processor.get("crop_size") if processor.get("do_center_crop") else processor.get("size")
     if isinstance(size, int):
         return size, size
     if isinstance(size, Mapping):
-        # A processor that keeps the aspect ratio names one side: read as a square.
-        square = size.get("shortest_edge") or size.get("longest_edge")
-        height, width = size.get("height", square), size.get("width", square)
+        # A processor that keeps the aspect ratio bounds the sides. The network's are fixed: a
+        # square of the shorter bound; but a bound of twice that was made for Cityscapes' frames.
+        short, long = size.get("shortest_edge"), size.get("longest_edge")
+        square = short or long
+        wide = long if short and long == 2 * short else square
+        height, width = size.get("height", square), size.get("width", wide)
         if height and width:
             return int(height), int(width)
     raise CheckpointError(

@@ -18,6 +18,8 @@ from ssa_export.errors import CheckpointError
 
 CONFIG_FILE = "config.json"
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
+# Configs and tokenizers; older ones have their words in plain text.
+_TEXTS = ("*.json", "*.txt")
 _SAFETENSORS = "*.safetensors"
 _TORCH_WEIGHTS = "pytorch_model*.bin"
 # Since version 5 transformers saves the parts of a processor together, in the second of these.
@@ -78,10 +80,10 @@ def _download(hub_id: str) -> Path:
     from huggingface_hub.errors import HFValidationError
 
     try:
-        folder = Path(snapshot_download(hub_id, allow_patterns=["*.json", _SAFETENSORS]))
+        folder = Path(snapshot_download(hub_id, allow_patterns=[*_TEXTS, _SAFETENSORS]))
         # Older repositories carry only the pickled weights; do not fetch both.
         if not any(folder.glob(_SAFETENSORS)):
-            folder = Path(snapshot_download(hub_id, allow_patterns=["*.json", _TORCH_WEIGHTS]))
+            folder = Path(snapshot_download(hub_id, allow_patterns=[*_TEXTS, _TORCH_WEIGHTS]))
     except (OSError, HFValidationError) as error:
         raise CheckpointError(
             f"{hub_id} is no local path and could not be fetched from the Hugging Face Hub "
@@ -107,10 +109,14 @@ def read_config(source: Source) -> dict[str, Any]:
     return config
 
 
-def read_processor(source: Source) -> Mapping[str, Any] | None:
+def read_processor(source: Source, **overrides: Any) -> Mapping[str, Any] | None:
     """The settings of the folder's image processor, or None if it has none.
 
     Read through transformers, because a file leaves out what its class has by default.
+
+    Args:
+        source: the folder.
+        overrides: settings that replace the file's.
 
     Raises:
         CheckpointError: there is one that transformers cannot load.
@@ -118,7 +124,9 @@ def read_processor(source: Source) -> Mapping[str, Any] | None:
     if not any((source.path / name).is_file() for name in _PROCESSOR_FILES):
         return None
     with reading(f"{source.name}'s image processor", "one as transformers saves it"):
-        settings: dict[str, Any] = AutoImageProcessor.from_pretrained(source.path).to_dict()
+        settings: dict[str, Any] = AutoImageProcessor.from_pretrained(
+            source.path, **overrides
+        ).to_dict()
     return settings
 
 

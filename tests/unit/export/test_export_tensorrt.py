@@ -9,27 +9,32 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
+import torch
 
 from ssa_backend import specs
-from ssa_backend.settings import RepositorySettings, SamSettings, SegmenterSettings
+from ssa_backend.settings import ClipSettings, RepositorySettings, SamSettings, SegmenterSettings
 from ssa_export import networks
 from ssa_export.checkpoints import load_sam
 from ssa_export.errors import ParityError
 from ssa_export.mask_gate import (
     SamRunners,
+    check_outputs,
     check_sam,
     check_segmenter,
     colour_blocks,
+    cosines,
     mask_ious,
     same_class_share,
 )
+from ssa_export.networks import Network
 from ssa_export.onnx_export import export_onnx
 from ssa_export.tensorrt import ShapeRange, fp32_layers, shape_ranges
 
 SETTINGS = RepositorySettings(
     "tiny",
     SamSettings(image_size=64, embed_dim=2, embed_size=8, mask_size=32),
-    SegmenterSettings(24, 32, 6, 8, ("a", "b", "c")),
+    coco=SegmenterSettings(24, 32, 6, 8, ("a", "b", "c")),
+    clip=ClipSettings(image_size=8, embed_dim=8, logit_scale=100.0),
 )
 
 
@@ -90,14 +95,41 @@ def test_plans_of_sam_fail_when_they_are_not_finite() -> None:
         check_sam(candidate, fake_sam(0.0), SETTINGS, np.random.default_rng(0))
 
 
+def fake(spec: specs.Model) -> Network:
+    def source(*inputs: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        return inputs
+
+    return Network(spec, torch.nn.Identity(), source, SETTINGS.axes, cases=({"batch": 2},))
+
+
 def test_plan_of_a_segmenter() -> None:
     def run(sign: float) -> Any:
         return lambda inputs: {"logits": sign * inputs["pixel_values"]}
 
     rng = np.random.default_rng(0)
-    assert check_segmenter(run(1.0), run(1.0), SETTINGS, rng) == 1.0
-    with pytest.raises(ParityError, match=r"gives \d+\.\d% of the pixels"):
-        check_segmenter(run(-1.0), run(1.0), SETTINGS, rng)
+    network = fake(specs.COCO_SEGMENTER)
+    assert check_segmenter(network, run(1.0), run(1.0), rng) == 1.0
+    with pytest.raises(ParityError, match=r"coco_segmenter gives \d+\.\d% of the pixels"):
+        check_segmenter(network, run(-1.0), run(1.0), rng)
+
+
+def test_plan_of_any_other_network() -> None:
+    def run(factor: float, offset: float) -> Any:
+        return lambda inputs: {"image_embeds": factor * inputs["pixel_values"][:, 0, 0] + offset}
+
+    rng = np.random.default_rng(0)
+    network = fake(specs.CLIP_IMAGE_ENCODER)
+    # Only the direction counts.
+    assert check_outputs(network, run(2.0, 0.0), run(1.0, 0.0), rng) == pytest.approx(1.0)
+    for bad in (run(1.0, 1.0), run(np.nan, 0.0), run(0.0, 0.0)):
+        with pytest.raises(ParityError, match=r"clip_image_encoder gives a vector whose cosine"):
+            check_outputs(network, bad, run(1.0, 0.0), rng)
+
+
+def test_cosines() -> None:
+    wanted = np.array([[1.0, 0.0], [3.0, 4.0], [1.0, 1.0]], np.float32)
+    got = np.array([[0.0, 2.0], [6.0, 8.0], [-1.0, -1.0]], np.float32)
+    assert cosines(got, wanted).tolist() == pytest.approx([0.0, 1.0, -1.0])
 
 
 def test_colour_blocks_has_regions() -> None:
