@@ -20,11 +20,18 @@ FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF")
 _SIXTEEN_BIT_MODES = ("I;16", "I;16L", "I;16B", "I;16N", "I")
 
 
-def decode_image(data: bytes, limits: ImageSettings, sam: SamSettings) -> npt.NDArray[np.uint8]:
+def decode_image(
+    data: bytes, limits: ImageSettings, sam: SamSettings | None = None
+) -> npt.NDArray[np.uint8]:
     """Decode one image file to RGB, upright by its EXIF orientation.
 
     Grayscale, palette, CMYK and 16-bit images are converted; transparency is dropped, as OpenCV
     drops it.
+
+    Args:
+        data: the file.
+        limits: of its size.
+        sam: whose encoder is to read it, if one is.
 
     Returns:
         [H, W, 3] uint8.
@@ -88,13 +95,15 @@ def _check_frames(image: Image.Image, data: bytes) -> None:
         )
 
 
-def _check_size(size_wh: tuple[int, int], limits: ImageSettings, sam: SamSettings) -> None:
+def _check_size(size_wh: tuple[int, int], limits: ImageSettings, sam: SamSettings | None) -> None:
     width, height = size_wh
     found = f"IMAGE is {width}x{height} pixels"
     if min(size_wh) < limits.min_side:
         raise InvalidInputError(f"{found}; each side must have at least {limits.min_side}.")
     if width * height > limits.max_pixels:
         raise InvalidInputError(f"{found}; at most {limits.max_pixels} in all are accepted.")
+    if sam is None:
+        return
     longest_ratio = 2 * sam.image_size  # beyond it the short side rounds to nothing
     if max(size_wh) > longest_ratio * min(size_wh):
         raise InvalidInputError(

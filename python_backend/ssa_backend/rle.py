@@ -39,6 +39,31 @@ class Runs:
         offsets: IntArray = np.repeat(self.starts - (ends - self.lengths), self.lengths)
         return offsets + np.arange(offsets.size, dtype=np.int64)
 
+    def box_xyxy(self, height: int) -> tuple[int, int, int, int]:
+        """The smallest box around at least one pixel of an image of `height` rows, ends included.
+
+        Returns:
+            x0, y0, x1, y1.
+        """
+        last = self.starts + self.lengths - 1
+        x0, x1 = int(self.starts[0]) // height, int(last[-1]) // height
+        if (self.starts // height != last // height).any():
+            return x0, 0, x1, height - 1  # a run that goes on at the top of the next column
+        return x0, int((self.starts % height).min()), x1, int((last % height).max())
+
+    def columns(self, height: int) -> npt.NDArray[np.bool_]:
+        """The mask within its box in an image of `height` rows, bool [w, h]: transposed."""
+        x0, y0, x1, y1 = self.box_xyxy(height)
+        rows = y1 - y0 + 1
+        # Within the box a run stays in one piece: where one goes on in the next column, the box
+        # has all rows.
+        column, row = np.divmod(self.starts, height)
+        starts = (column - x0) * rows + (row - y0)
+        steps = np.zeros((x1 - x0 + 1) * rows + 1, np.int8)
+        steps[starts] += 1
+        steps[starts + self.lengths] -= 1
+        return np.cumsum(steps[:-1], dtype=np.int8).view(np.bool_).reshape(-1, rows)
+
 
 def runs_of_window(window: npt.NDArray[np.bool_], x0: int, y0: int, height: int) -> Runs:
     """The runs of a mask that is `window` with its upper left pixel at (x0, y0), nothing elsewhere.

@@ -172,6 +172,19 @@ class MaskSettings:
         return MaskSettings(**values)
 
 
+def refuse_parameters(parameters: Mapping[str, Any]) -> None:
+    """For a request that has nothing to set.
+
+    Raises:
+        InvalidInputError: it sets something.
+    """
+    if parameters:
+        raise InvalidInputError(
+            f"unknown parameter {next(iter(parameters))!r}: there are none where masks come with "
+            "the request."
+        )
+
+
 def _unknown_parameter(name: str, known: list[str]) -> str:
     close = difflib.get_close_matches(name, known, n=1)
     hint = f"; did you mean {close[0]!r}?" if close else "."

@@ -10,6 +10,7 @@ import json
 import traceback
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -40,11 +41,18 @@ class Step(ABC):
     def initialize(self, args: Mapping[str, str]) -> None:
         """Called by Triton once, before the first request."""
         self._parameters = json.loads(args["model_config"])["parameters"]
+        self._folder = Path(args["model_repository"]) / args["model_version"]
         self.setup()
 
     def settings(self, group: str, kind: type[S]) -> S:
         """A part of the repository's settings, from the model's config."""
         return from_json(kind, self._parameters[group]["string_value"])
+
+    def file(self, name: str) -> Path:
+        """One of the spec's `files`, which lie beside the step's `model.py`."""
+        if name not in self.spec.files:
+            raise KeyError(f"{self.spec.name} declares no file {name!r}")
+        return self._folder / name
 
     @abstractmethod
     def setup(self) -> None:
@@ -52,7 +60,10 @@ class Step(ABC):
 
     @abstractmethod
     def run(self, inputs: Arrays, parameters: Mapping[str, Any]) -> Arrays:
-        """Answer one request: arrays by tensor name in, arrays by tensor name out."""
+        """Answer one request: arrays by tensor name in, arrays by tensor name out.
+
+        An optional input that the request left out is not among `inputs`.
+        """
 
     def execute(self, requests: list[Any]) -> list[Any]:
         """Called by Triton with a list of requests; answers each of them."""
@@ -61,7 +72,8 @@ class Step(ABC):
     def _respond(self, request: Any) -> Any:
         name = self.spec.name
         try:
-            inputs = {t.name: _to_array(_input(request, t)) for t in self.spec.inputs}
+            tensors = {t.name: _input(request, t) for t in self.spec.inputs}
+            inputs = {k: _to_array(v) for k, v in tensors.items() if v is not None}
             parameters = json.loads(request.parameters() or "{}")
             outputs = self.run(inputs, parameters)
             return pb_utils.InferenceResponse([_to_tensor(t, outputs) for t in self.spec.outputs])
@@ -99,6 +111,13 @@ def call_model(model: Model, inputs: Arrays) -> Arrays:
         tensor.name: pb_utils.get_output_tensor_by_name(response, tensor.name).as_numpy()
         for tensor in model.outputs
     }
+
+
+def run_network(model: Model, *arrays: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """`call_model` for a network of one output, its inputs in the order of its spec."""
+    inputs = {tensor.name: array for tensor, array in zip(model.inputs, arrays, strict=True)}
+    (output,) = model.outputs
+    return call_model(model, inputs)[output.name]
 
 
 def _input(request: Any, tensor: Tensor) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -40,9 +41,16 @@ class FakeServer:
     Args:
         settings: of the repository.
         models: the networks that a step may call.
+        folder: where the files of the steps' version folders are.
     """
 
-    def __init__(self, settings: RepositorySettings, models: Mapping[str, Answer]) -> None:
+    def __init__(
+        self,
+        settings: RepositorySettings,
+        models: Mapping[str, Answer],
+        folder: Path = Path("nowhere"),
+    ) -> None:
+        self._folder = folder
         self._configs = {config.name: _as_triton_gives_it(config) for config in configs(settings)}
         self._models = models
 
@@ -52,6 +60,7 @@ class FakeServer:
         instance.initialize(
             {
                 "model_config": json.dumps(self._configs[name]),
+                "model_repository": str(self._folder / name),
                 "model_name": name,
                 "model_version": "1",
                 "model_instance_name": f"{name}_0_0",
@@ -124,7 +133,8 @@ def _check(
 ) -> None:
     """Names, datatypes and shapes against a config's."""
     names, expected = [t.name() for t in tensors], [d["name"] for d in declared]
-    if sorted(names) != sorted(expected):
+    missing = {d["name"] for d in declared if not d.get("optional")} - set(names)
+    if missing or len(set(names)) < len(names) or not set(names) <= set(expected):
         raise pb_utils.TritonModelException(f"{who} {names}; its config says {expected}")
     by_name = {d["name"]: d for d in declared}
     for tensor in tensors:

@@ -30,8 +30,8 @@ NounPhrases = Callable[[str], list[str]]
 SPACY_PIPELINE = "en_core_web_sm"
 
 # A word with its hyphens and its possessive, spaced or not; or any other character.
-_TOKEN = re.compile(r"[^\W_]+(?:(?:-| - )[^\W_]+)*(?: ?['’] ?s\b|['’][^\W_]+)?|\S")
-_POSSESSIVE = re.compile(r"( ?['’] ?s|s['’])$")
+_TOKEN = re.compile(r"[^\W_]+(?:(?:-| - )[^\W_]+)*(?: ?['\u2019] ?s\b|['\u2019][^\W_]+)?|\S")
+_POSSESSIVE = re.compile(r"( ?['\u2019] ?s|s['\u2019])$")
 
 
 def best_available() -> NounPhrases:
@@ -132,7 +132,9 @@ class _Text:
             return _Kind.AND
         if not word[0].isalnum():
             # Of "two dogs ' heads", the apostrophe.
-            owner = word in "'’" and self._last() is _Kind.NOUN and _is_content(following)
+            owner = (
+                word in ("'", "\u2019") and self._last() is _Kind.NOUN and _is_content(following)
+            )
             return _Kind.OWNER if owner and self._word(index - 1).endswith("s") else _Kind.BREAK
         if self._is_preposition(index):
             return _Kind.BREAK

@@ -14,8 +14,8 @@ FloatArray = npt.NDArray[np.float32]
 _BICUBIC_SUPPORT = 2.0
 # Pillow's weights for 8-bit pixels are whole numbers of this many bits behind the point.
 _PRECISION_BITS = 22
-# From this ratio of long to short side on, what a centre crop throws away is not made at all.
-_STRETCHED = 2
+# Above this ratio of long to short side, what a centre crop throws away is not made at all.
+_STRETCHED = 16
 
 
 def bicubic(rgb: Uint8Array, size_hw: tuple[int, int]) -> Uint8Array:
@@ -43,15 +43,17 @@ def bicubic_centre_square(rgb: Uint8Array, side: int) -> Uint8Array:
     resized_long = int(side * long / short)
     first = (resized_long - side) // 2
     centre = slice(first, first + side)
-    if long < _STRETCHED * short:
+    if long <= _STRETCHED * short:
         wide = width > height
         size_hw = (side, resized_long) if wide else (resized_long, side)
         resized = bicubic(rgb, size_hw)
         return resized[:, centre] if wide else resized[centre]
-    # Pillow resizes along rows first, and rounds in between.
+    # Pillow rounds in between, and takes the columns first only where that leaves it less to do.
     if width > height:
         squeezed = _bicubic_rows(rgb.swapaxes(0, 1), resized_long, centre).swapaxes(0, 1)
         return bicubic(np.ascontiguousarray(squeezed), (side, side))
+    if resized_long < height:
+        return bicubic(_bicubic_rows(rgb, resized_long, centre), (side, side))
     return _bicubic_rows(bicubic(rgb, (height, side)), resized_long, centre)
 
 
@@ -151,4 +153,5 @@ def bilinear(rgb: Uint8Array, size_hw: tuple[int, int]) -> FloatArray:
     weight = rows.fraction[:, None, None]
     lines = rgb[rows.low] * (1 - weight) + rgb[rows.high] * weight
     weight = columns.fraction[:, None]
-    return lines[:, columns.low] * (1 - weight) + lines[:, columns.high] * weight
+    result: FloatArray = lines[:, columns.low] * (1 - weight) + lines[:, columns.high] * weight
+    return result

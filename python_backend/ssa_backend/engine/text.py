@@ -47,7 +47,7 @@ class CaptionTokenizer:
         return [text.strip() for text in texts]
 
 
-def padded(ids: Sequence[Sequence[int]]) -> TokenIds:
+def padded(ids: Sequence[list[int]]) -> TokenIds:
     """A batch of the longest's length, int64 [B, T].
 
     The end token is repeated: encoders read their result at the first one, and attention is
