@@ -26,7 +26,7 @@ import torch
 
 from benchmarks.engine_real_size import build
 from ssa_backend.embedded import EmbeddedServer
-from ssa_backend.engine.noun_phrases import noun_phrases
+from ssa_backend.engine.noun_phrases import best_available
 from ssa_backend.settings import RepositorySettings
 from ssa_client import SsaClient
 from ssa_export.presets import CHECKPOINTS, Preset
@@ -141,7 +141,8 @@ def real_size() -> Iterator[tuple[Path, EngineReference]]:
         repository = Path(folder) / "repository"
         settings = export_repository(preset, repository, report=print)
         assert settings.clipseg
-        yield repository, EngineReference(checkpoints, noun_phrases, settings.clipseg.image_size)
+        side = settings.clipseg.image_size
+        yield repository, EngineReference(checkpoints, best_available(), side)
 
 
 def _spread(seconds: list[float], masks: int) -> str:
