@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, TypedDict
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 from pycocotools import mask as coco_mask
 
 from ssa_client.label_results import LabelledMask, LabelResult
-from ssa_client.results import Mask, Rle, Segment, SegmentationResult
+from ssa_client.results import Mask, Rle, Segment, SegmentationResult, SegmentedImage
 
 if TYPE_CHECKING:
     import supervision
+
+_Kind = TypeVar("_Kind", bound=Segment)
 
 
 class ImageEntry(TypedDict):
@@ -26,7 +28,11 @@ class ImageEntry(TypedDict):
 
 
 class MaskEntry(TypedDict):
-    """SA-1B's annotation of one mask, and its class."""
+    """SA-1B's annotation of one mask, its class, and its place among the masks.
+
+    `parent` is the `id` of the whole that it is part of, `visible_area` the pixels of it that no
+    smaller mask lies on; `ssa_client.structure` says how both are found.
+    """
 
     id: int
     segmentation: Rle
@@ -40,6 +46,8 @@ class MaskEntry(TypedDict):
     class_name: str
     class_proposals: list[str]
     vote_share: float
+    parent: int | None
+    visible_area: int
 
 
 class SemanticAnnotation(TypedDict):
@@ -55,7 +63,8 @@ class LabelAnnotation(TypedDict):
     """What `<name>_semantic.json` holds when the engine wrote it.
 
     Annotations are SA-1B's with `class_name`, `class_proposals` and the other fields of
-    `LabelledMask`; what a given mask came without, such as `predicted_iou`, is left out.
+    `LabelledMask`, and `parent` and `visible_area` as in `MaskEntry`; what a given mask came
+    without, such as `predicted_iou`, is left out.
     """
 
     image: ImageEntry
@@ -85,7 +94,10 @@ def semantic_annotation(
     class_ids = np.unique(result.semantic_map)
     return {
         "image": _image_entry(result.size_hw, file_name, image_id),
-        "annotations": [_mask_entry(mask, id_) for id_, mask in enumerate(result.masks, start=1)],
+        "annotations": [
+            _mask_entry(mask, index + 1, None if parent is None else parent + 1, area)
+            for index, (mask, parent, area) in enumerate(_placed(result.masks, result))
+        ],
         "semantic_mask": {
             str(class_id): encode_mask(result.semantic_map == class_id) for class_id in class_ids
         },
@@ -98,10 +110,21 @@ def label_annotation(result: LabelResult, file_name: str, image_id: int = 1) -> 
 
     A mask that came as an annotation keeps that annotation's other fields, its `id` among them.
     """
+    ids = [mask.source.get("id", number) for number, mask in enumerate(result.masks, start=1)]
     return {
         "image": _image_entry(result.size_hw, file_name, image_id),
-        "annotations": [_label_entry(mask, id_) for id_, mask in enumerate(result.masks, start=1)],
+        "annotations": [
+            _label_entry(mask, id_, None if parent is None else ids[parent], area)
+            for id_, (mask, parent, area) in zip(ids, _placed(result.masks, result), strict=True)
+        ],
     }
+
+
+def _placed(
+    masks: Sequence[_Kind], result: SegmentedImage
+) -> Iterator[tuple[_Kind, int | None, int]]:
+    """Each of the result's masks with the index of its whole and its visible area."""
+    return zip(masks, result.parents, result.visible_areas, strict=True)
 
 
 def _image_entry(size_hw: tuple[int, int], file_name: str, image_id: int) -> ImageEntry:
@@ -109,7 +132,7 @@ def _image_entry(size_hw: tuple[int, int], file_name: str, image_id: int) -> Ima
     return {"image_id": image_id, "width": width, "height": height, "file_name": file_name}
 
 
-def _mask_entry(mask: Mask, id_: int) -> MaskEntry:
+def _mask_entry(mask: Mask, id_: int, parent: int | None, visible_area: int) -> MaskEntry:
     return {
         "id": id_,
         "segmentation": mask.segmentation,
@@ -123,10 +146,12 @@ def _mask_entry(mask: Mask, id_: int) -> MaskEntry:
         "class_name": mask.class_name,
         "class_proposals": list(mask.class_proposals),
         "vote_share": mask.vote_share,
+        "parent": parent,
+        "visible_area": visible_area,
     }
 
 
-def _label_entry(mask: LabelledMask, id_: int) -> dict[str, Any]:
+def _label_entry(mask: LabelledMask, id_: Any, parent: Any, visible_area: int) -> dict[str, Any]:
     of_sam = {
         "predicted_iou": mask.predicted_iou,
         "stability_score": mask.stability_score,
@@ -134,9 +159,9 @@ def _label_entry(mask: LabelledMask, id_: int) -> dict[str, Any]:
         "crop_box": None if mask.crop_box_xywh is None else list(mask.crop_box_xywh),
     }
     return {
-        "id": id_,
         **{name: value for name, value in of_sam.items() if value is not None},
         **mask.source,
+        "id": id_,
         "segmentation": mask.segmentation,
         "bbox": list(mask.bbox_xywh),
         "area": mask.area,
@@ -150,6 +175,8 @@ def _label_entry(mask: LabelledMask, id_: int) -> dict[str, Any]:
         "coco_share": mask.coco_share,
         "ade20k_name": mask.ade20k_name,
         "ade20k_share": mask.ade20k_share,
+        "parent": parent,
+        "visible_area": visible_area,
     }
 
 

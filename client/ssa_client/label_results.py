@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from ssa_client.results import Segment
+from ssa_client.results import Segment, SegmentedImage
 
 if TYPE_CHECKING:
     import supervision
@@ -55,7 +55,7 @@ class LabelledMask(Segment):
 
 
 @dataclass(frozen=True)
-class LabelResult:
+class LabelResult(SegmentedImage):
     """Every segment of one image with an open-vocabulary name.
 
     `masks` are sorted by area, largest first; masks that came with the request keep its order.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypedDict
 
 import numpy as np
@@ -38,6 +39,41 @@ class Segment:
         return mask.astype(np.bool_)
 
 
+class SegmentedImage:
+    """How the masks of one image lie on and in each other: what both pipelines' results have.
+
+    Each is computed when it is first asked for; `ssa_client.structure` says how.
+    """
+
+    size_hw: tuple[int, int]
+    masks: tuple[Segment, ...]
+
+    @cached_property
+    def panoptic_map(self) -> npt.NDArray[np.int32]:
+        """Each pixel's mask, smaller ones on top: read-only int32 [H, W] indices, -1 for none."""
+        from ssa_client.structure import panoptic_map
+
+        panoptic = panoptic_map(self.masks, self.size_hw)
+        panoptic.setflags(write=False)
+        return panoptic
+
+    @cached_property
+    def visible_areas(self) -> tuple[int, ...]:
+        """Pixels of each mask in `panoptic_map`, without computing the map."""
+        from ssa_client.structure import visible_areas
+
+        return visible_areas(self.masks)
+
+    @cached_property
+    def parents(self) -> tuple[int | None, ...]:
+        """The whole that each mask is part of, as an index: the smallest larger mask that holds at
+        least 90% of it. None where there is none.
+        """
+        from ssa_client.structure import parents
+
+        return parents(self.masks)
+
+
 @dataclass(frozen=True)
 class Mask(Segment):
     """One segment and its class."""
@@ -53,7 +89,7 @@ class Mask(Segment):
 
 
 @dataclass(frozen=True, eq=False)
-class SegmentationResult:
+class SegmentationResult(SegmentedImage):
     """Every segment of one image, and the class of every pixel.
 
     `masks` are sorted by area, largest first. `labels[i]` names class i. `semantic_map` is uint16

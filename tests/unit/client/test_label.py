@@ -130,6 +130,7 @@ def test_given_masks_keep_their_order_and_what_came_with_them(
     written = result.to_annotation("street.jpg")["annotations"]
     assert [entry["id"] for entry in written] == [77, 2, 3]
     assert written[0]["iscrowd"] == 0
+    assert [entry["parent"] for entry in written] == [3, None, None]
     assert written[0]["class_name"] == "car"
     assert written[0]["point_coords"] == [[20.5, 45]]
     assert "predicted_iou" not in written[1]

@@ -1,0 +1,102 @@
+"""How the masks of one image lie on and in each other.
+
+Masks overlap: a car's window is a mask, and so is the car. A disjoint map gives each pixel to one
+of them, and a tree says which mask is part of which. All but the map is computed on run lengths,
+without a decoded mask.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+from pycocotools import mask as coco_mask
+
+from ssa_client.results import Segment
+
+UNCOVERED = -1
+# How much of a mask must lie in another to be part of it: outlines of a part and its whole, found
+# by different prompts, differ by a few pixels where they should be the same.
+PART_SHARE = 0.9
+
+
+def panoptic_map(masks: Sequence[Segment], size_hw: tuple[int, int]) -> npt.NDArray[np.int32]:
+    """Which of `masks` each pixel belongs to, int32 [H, W]; `UNCOVERED` where there is none.
+
+    The largest are painted first, so that the smaller lie on top; of two with the same area the
+    later one does. One decoded mask is in memory at a time.
+    """
+    panoptic = np.full(size_hw, UNCOVERED, np.int32)
+    for index in _largest_first(masks):
+        panoptic[masks[index].decode()] = index
+    return panoptic
+
+
+def visible_areas(masks: Sequence[Segment]) -> tuple[int, ...]:
+    """How many pixels of each mask no other lies on: its part of `panoptic_map`."""
+    areas = [0] * len(masks)
+    on_top = None  # the union of all that lie on the mask at hand
+    for index in reversed(_largest_first(masks)):
+        rle = masks[index].segmentation
+        if on_top is None:
+            hidden, on_top = 0, rle
+        else:
+            hidden = int(coco_mask.area(coco_mask.merge([rle, on_top], intersect=True)))
+            on_top = coco_mask.merge([rle, on_top])
+        areas[index] = int(coco_mask.area(rle)) - hidden
+    return tuple(areas)
+
+
+def parents(masks: Sequence[Segment], share: float = PART_SHARE) -> tuple[int | None, ...]:
+    """The index of each mask's whole: the smallest larger mask that holds `share` of its pixels.
+
+    None for a mask that is part of no other. Of two wholes with the same area the earlier is taken.
+    """
+    areas = np.array([mask.area for mask in masks], np.int64)
+    boxes_xyxy = _boxes_xyxy(masks)
+    found: list[int | None] = []
+    for index, mask in enumerate(masks):
+        # What two masks share is no more than what their boxes do, which is quick to know.
+        overlaps = _overlaps(boxes_xyxy[index], boxes_xyxy)
+        candidates = np.flatnonzero((areas > areas[index]) & (overlaps >= share * areas[index]))
+        found.append(_smallest_around(mask, masks, candidates, share) if mask.area else None)
+    return tuple(found)
+
+
+def _smallest_around(
+    mask: Segment, masks: Sequence[Segment], candidates: npt.NDArray[np.intp], share: float
+) -> int | None:
+    if not candidates.size:
+        return None
+    wholes = [masks[candidate] for candidate in candidates]
+    # Of a crowd pycocotools divides what is shared by the first mask's area instead of the union's.
+    shares = coco_mask.iou(
+        [mask.segmentation], [whole.segmentation for whole in wholes], [1] * len(wholes)
+    )[0]
+    around = [i for i in range(len(wholes)) if shares[i] >= share]
+    if not around:
+        return None
+    return int(candidates[min(around, key=lambda i: wholes[i].area)])
+
+
+def _largest_first(masks: Sequence[Segment]) -> list[int]:
+    return sorted(range(len(masks)), key=lambda index: -masks[index].area)
+
+
+def _boxes_xyxy(masks: Sequence[Segment]) -> npt.NDArray[np.float64]:
+    """[N, 4] pixel edges: both end pixels are inside."""
+    boxes = coco_mask.toBbox([mask.segmentation for mask in masks])
+    boxes_xyxy: npt.NDArray[np.float64] = np.reshape(boxes, (-1, 4)).copy()
+    boxes_xyxy[:, 2:] += boxes_xyxy[:, :2]
+    return boxes_xyxy
+
+
+def _overlaps(
+    box_xyxy: npt.NDArray[np.float64], boxes_xyxy: npt.NDArray[np.float64]
+) -> npt.NDArray[np.float64]:
+    """The area, [N], that a box [4] shares with each of `boxes_xyxy` [N, 4]."""
+    low = np.maximum(box_xyxy[:2], boxes_xyxy[:, :2])
+    high = np.minimum(box_xyxy[2:], boxes_xyxy[:, 2:])
+    areas: npt.NDArray[np.float64] = np.clip(high - low, 0, None).prod(axis=1)
+    return areas
