@@ -48,8 +48,8 @@ class TritonPythonModel(Step):
 
 
 def _table(rows: Sequence[Sequence[str]]) -> npt.NDArray[np.object_]:
-    """Texts as UTF-8 in as many columns as the longest row has, padded with empty ones."""
-    filled = np.full((len(rows), max(map(len, rows), default=0)), b"", object)
+    """Texts as UTF-8 in as many columns as the longest row has, padded with empty ones; at least 1."""
+    filled = np.full((len(rows), max([1, *map(len, rows)])), b"", object)
     for line, row in zip(filled, rows, strict=True):
         line[: len(row)] = [text.encode() for text in row]
     return filled
