@@ -153,5 +153,6 @@ def bilinear(rgb: Uint8Array, size_hw: tuple[int, int]) -> FloatArray:
     weight = rows.fraction[:, None, None]
     lines: FloatArray = rgb[rows.low] * (1 - weight) + rgb[rows.high] * weight
     weight = columns.fraction[:, None]
-    lines = lines[:, columns.low] * (1 - weight) + lines[:, columns.high] * weight
-    return lines
+    left: FloatArray = lines[:, columns.low] * (1 - weight)
+    left += lines[:, columns.high] * weight
+    return left

@@ -48,7 +48,7 @@ class TritonPythonModel(Step):
 
 
 def _table(rows: Sequence[Sequence[str]]) -> npt.NDArray[np.object_]:
-    """Texts as UTF-8 in as many columns as the longest row has, padded with empty ones; at least 1."""
+    """Texts as UTF-8, one column at least; rows shorter than the longest end in empty ones."""
     filled = np.full((len(rows), max([1, *map(len, rows)])), b"", object)
     for line, row in zip(filled, rows, strict=True):
         line[: len(row)] = [text.encode() for text in row]

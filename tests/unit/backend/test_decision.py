@@ -73,7 +73,8 @@ class Formulas:
     def clipseg_vision(self, pixels: FloatArray) -> FloatArray:
         self.seen("clipseg_vision", pixels)
         small = pixels[:, :, ::8, ::8].mean(axis=1).reshape(len(pixels), -1)  # [B, 16]
-        return small[:, np.arange(2 * 5 * 3) % 16].reshape(-1, 2, 5, 3)
+        activations: FloatArray = small[:, np.arange(2 * 5 * 3) % 16].reshape(-1, 2, 5, 3)
+        return activations
 
     def clipseg_decode(self, activations: FloatArray, names: FloatArray) -> FloatArray:
         self.seen("clipseg_decode", names)
@@ -81,12 +82,11 @@ class Formulas:
         rows, columns = np.mgrid[: CLIPSEG.image_size, : CLIPSEG.image_size] / 7.0
         a, b, c, d = np.moveaxis(names, -1, 0)[..., None, None]
         waves = np.sin(a * rows + b * columns + c) + 0.3 * d
-        return (waves * (1 + activations.mean(axis=(1, 2, 3))[:, None, None, None])).astype(
-            np.float32
-        )
+        logits: FloatArray = waves * (1 + activations.mean(axis=(1, 2, 3))[:, None, None, None])
+        return logits.astype(np.float32)
 
 
-def unit(rows: npt.NDArray[np.floating]) -> FloatArray:
+def unit(rows: FloatArray) -> FloatArray:
     result: FloatArray = (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
     return result
 
@@ -260,7 +260,8 @@ def test_captions_are_made_in_batches() -> None:
 
     def see(pixels: FloatArray) -> FloatArray:
         seen.append(pixels)
-        return pixels.mean(axis=(2, 3))
+        embeds: FloatArray = pixels.mean(axis=(2, 3))
+        return embeds
 
     def write(embeds: FloatArray) -> TokenIds:
         return (embeds * 1000).astype(np.int64)
