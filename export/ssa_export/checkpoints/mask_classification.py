@@ -15,7 +15,8 @@ from transformers import (
     OneFormerForUniversalSegmentation,
 )
 
-from ssa_export.checkpoints.source import Source, reading
+from ssa_export.checkpoints.source import Source, read_config, reading
+from ssa_export.checkpoints.tokenizer import check_tokenizer
 from ssa_export.checkpoints.transformers_folder import load_pretrained
 
 MODEL_CLASSES: Mapping[str, Any] = {
@@ -93,8 +94,7 @@ def load_mask_classifier(source: Source, model_type: str) -> tuple[MaskClassifie
 
 def _task_tokens(source: Source) -> Tensor:
     """How `OneFormerProcessor` says what it wants of the network, int64 [1, T]."""
-    from ssa_export.checkpoints.source import read_config
-
+    check_tokenizer(source)
     length = int(read_config(source).get("task_seq_len", 77))
     with reading(f"{source.name}'s tokenizer", "one as OneFormer's processor saves it"):
         tokenizer = AutoTokenizer.from_pretrained(source.path, local_files_only=True)

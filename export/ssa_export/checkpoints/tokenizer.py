@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tokenizers import Tokenizer
 from transformers import AutoTokenizer
 
 from ssa_export.checkpoints.source import Source, reading
@@ -12,23 +13,29 @@ TOKENIZER_FILE = "tokenizer.json"
 _OLDER_FILES = ("vocab.json", "vocab.txt")
 
 
+def check_tokenizer(source: Source) -> None:
+    """Fail early on a folder without one: transformers would make up an empty tokenizer.
+
+    Raises:
+        CheckpointError: there is no tokenizer.
+    """
+    if not any((source.path / name).is_file() for name in (TOKENIZER_FILE, *_OLDER_FILES)):
+        raise CheckpointError(
+            f"{source.name} has no tokenizer; expected {TOKENIZER_FILE}, "
+            "vocab.json with merges.txt, or vocab.txt."
+        )
+
+
 def read_tokenizer(source: Source) -> str:
     """The text of the folder's `tokenizer.json`, converted by transformers where it has none.
 
     Raises:
         CheckpointError: there is no tokenizer, or one that cannot be read.
     """
+    check_tokenizer(source)
     path = source.path / TOKENIZER_FILE
-    present = [name for name in (TOKENIZER_FILE, *_OLDER_FILES) if (source.path / name).is_file()]
-    if not present:
-        raise CheckpointError(
-            f"{source.name} has no tokenizer; expected {TOKENIZER_FILE}, "
-            "vocab.json with merges.txt, or vocab.txt."
-        )
     with reading(f"{source.name}'s tokenizer", "one as transformers saves it"):
         if path.is_file():
-            from tokenizers import Tokenizer
-
             Tokenizer.from_file(str(path))
             return path.read_text(encoding="utf-8")
         tokenizer = AutoTokenizer.from_pretrained(source.path, local_files_only=True)
