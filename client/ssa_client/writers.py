@@ -29,18 +29,18 @@ def write_annotation(path: Path, annotation: Mapping[str, object]) -> None:
     An interrupted write leaves what was there before.
     """
     text = json.dumps(annotation, ensure_ascii=False, separators=(",", ":"))
-    with _replacing(path) as file:
+    with replacing(path) as file:
         file.write(text.encode("utf-8"))
 
 
 def write_picture(path: Path, picture: Image.Image) -> None:
     """Write `picture` as PNG; an interrupted write leaves what was there before."""
-    with _replacing(path) as file:
+    with replacing(path) as file:
         picture.save(file, "PNG")
 
 
 @contextmanager
-def _replacing(path: Path) -> Iterator[BinaryIO]:
+def replacing(path: Path) -> Iterator[BinaryIO]:
     """A file that takes the place of `path` once its whole content is on the disk.
 
     It is written in the same folder: a rename is atomic only within one file system.

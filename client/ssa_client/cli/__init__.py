@@ -8,6 +8,7 @@ import typer
 
 from ssa_client import __version__
 from ssa_client.cli.annotate import annotate
+from ssa_client.cli.convert import convert
 from ssa_client.cli.evaluate import evaluate
 from ssa_client.cli.export import export
 from ssa_client.cli.scenes import scenes
@@ -55,5 +56,6 @@ app.command()(serve)
 app.command()(segment)
 app.command()(annotate)
 app.command()(evaluate)
+app.command()(convert)
 app.command()(export)
 app.command()(scenes)

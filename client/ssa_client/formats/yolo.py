@@ -1,0 +1,110 @@
+"""YOLO segmentation: `data.yaml`, `labels/<name>.txt` and, where images are given, `images/`.
+
+Format: https://docs.ultralytics.com/datasets/segment: a line per object, its class and one polygon,
+as shares of the image's width and height. The polygon goes through the middle of the outermost
+pixels, so that filling it with cv2.fillPoly, as Ultralytics does, gives the mask again.
+
+One polygon cannot have parts or holes, so they are joined to it by a line there and back. Such a
+line is one pixel wide where it runs outside of the mask.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from ssa_client.formats.destination import Destination
+from ssa_client.formats.folder import Categories, Dataset
+from ssa_client.formats.stored import StoredImage
+from ssa_client.formats.streamed_json import dumps
+from ssa_client.writers import replacing
+
+_FEWEST_POINTS = 3  # with less, Ultralytics takes the line for a box
+_TRIED_POINTS = 64
+Points = npt.NDArray[np.int32]
+
+
+def write(dataset: Dataset, destination: Destination) -> None:
+    """Write labels, `data.yaml` and hard links to, or copies of, the images.
+
+    Raises:
+        AnnotationReadError: a file changed under way.
+        OSError: something cannot be read or written.
+    """
+    categories = dataset.categories
+    labels, images = destination.out / "labels", destination.out / "images"
+    for folder in (labels, images):
+        folder.mkdir(parents=True, exist_ok=True)
+    for image in dataset:
+        (labels / f"{image.stem}.txt").write_text(_lines(image, categories), "utf-8")
+        if destination.images:
+            _link(destination.images / image.file_name, images / image.file_name)
+    with replacing(destination.out / "data.yaml") as file:
+        file.write(_yaml(categories).encode("utf-8"))
+
+
+def polygon(mask: npt.NDArray[np.bool_]) -> Points:
+    """The outline of a mask bool [h, w] with a pixel, in one piece: int32 [N, 2] x, y, N >= 3."""
+    found, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
+    contours = [np.asarray(contour, np.int32).reshape(-1, 2) for contour in found]
+    joined = contours[0]
+    for contour in contours[1:]:
+        joined = _join(joined, contour)
+    corners = _corners(joined)
+    return np.resize(corners, (max(len(corners), _FEWEST_POINTS), 2))
+
+
+def _join(one: Points, other: Points) -> Points:
+    """`one`, leaving at the point nearest to `other` to go around it and come back."""
+    # Near enough is as good, and keeps the distances few where both are long.
+    stride = len(other) // _TRIED_POINTS + 1
+    distances = np.abs(one[:, None] - other[::stride]).max(axis=2)
+    leave, column = np.unravel_index(distances.argmin(), distances.shape)
+    enter = column * stride
+    around = np.concatenate([other[enter:], other[: enter + 1]])
+    return np.concatenate([one[: leave + 1], around, one[leave:]])
+
+
+def _corners(points: Points) -> Points:
+    """The points at which a closed line changes its step."""
+    steps = np.roll(points, -1, axis=0) - points
+    turns = (steps != np.roll(steps, 1, axis=0)).any(axis=1)
+    return points[turns] if turns.any() else points[:1]
+
+
+def _lines(image: StoredImage, categories: Categories) -> str:
+    height, width = image.size_hw
+    lines = []
+    for mask in image.masks:
+        # The middle of a pixel, as a share: it falls into the same pixel at any size.
+        points = (polygon(mask.window()) + mask.box_xyxy[:2] + 0.5) / (width, height)
+        numbers = " ".join(f"{number:.7g}" for number in points.ravel().tolist())
+        lines.append(f"{categories.id_of(mask) - _first(categories)} {numbers}\n")
+    return "".join(lines)
+
+
+def _first(categories: Categories) -> int:
+    """YOLO counts from 0, as the closed set's ids do; the engine's are counted from 1."""
+    return 0 if categories.closed_set else 1
+
+
+def _yaml(categories: Categories) -> str:
+    """Ultralytics wants a name for each number up to the last; JSON's strings are YAML's."""
+    first = _first(categories)
+    last = max(categories.names, default=first - 1)
+    names = [categories.names.get(id_, f"unused {id_}") for id_ in range(first, last + 1)]
+    lines = [f"  {i}: {dumps(name).decode('utf-8')}\n" for i, name in enumerate(names)]
+    listed = "names:\n" + "".join(lines) if lines else "names: {}\n"
+    return f"path: .\ntrain: images\nval: images\n{listed}"
+
+
+def _link(source: Path, target: Path) -> None:
+    try:
+        os.link(source.resolve(), target)
+    except OSError:  # another file system, or one without links
+        shutil.copyfile(source, target)
