@@ -151,7 +151,9 @@ def bilinear(rgb: Uint8Array, size_hw: tuple[int, int]) -> FloatArray:
     rows, columns = Taps.of(size_hw[0], rgb.shape[0]), Taps.of(size_hw[1], rgb.shape[1])
     # What no output reads is dropped first: floats of a large crop would take much memory.
     weight = rows.fraction[:, None, None]
-    lines: FloatArray = rgb[rows.low] * (1 - weight) + rgb[rows.high] * weight
+    lines = rgb[rows.low].astype(np.float32)
+    lines *= 1 - weight
+    lines += rgb[rows.high] * weight
     weight = columns.fraction[:, None]
     left: FloatArray = lines[:, columns.low] * (1 - weight)
     left += lines[:, columns.high] * weight
