@@ -17,7 +17,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -35,12 +35,12 @@ from transformers import (
     SegformerImageProcessorPil,
 )
 
-from ssa_backend.settings import RepositorySettings, SamSettings, SegmenterSettings
-from ssa_export import networks
-from ssa_export.checkpoints import load_sam, load_segmenter
+from benchmarks.engine_checkpoints import ENGINE_CHECKPOINTS, EngineCheckpoint
+from ssa_backend.settings import RepositorySettings, SamSettings
 from ssa_export.networks import Network
 from ssa_export.onnx_export import export_onnx
 from ssa_export.parity import check_parity
+from ssa_export.parts import PARTS, LoadedParts
 from tests.reference import torchvision_functions
 
 RESULTS = Path(__file__).parent / "results" / "export_parity.md"
@@ -162,12 +162,12 @@ def build_segformer(dataset: str, size: str, folder: Path) -> Path:
     return folder
 
 
-def sam_networks(source: Path) -> Iterator[Network]:
-    """Encoder and decoder of a SAM checkpoint."""
-    sam = load_sam(str(source))
-    axes = RepositorySettings("", sam.settings, SegmenterSettings(1, 1, 1, 1, ())).axes
-    yield networks.image_encoder(sam, axes)
-    yield networks.mask_decoder(sam, axes)
+def part_networks(part: str, source: Path) -> Iterator[Network]:
+    """The networks that a checkpoint becomes in a repository."""
+    loaded = LoadedParts({part: PARTS[part].load(str(source))})
+    settings = RepositorySettings("", SamSettings())
+    axes = replace(settings, **{part: loaded.by_name[part].settings}).axes
+    return loaded.networks(axes)
 
 
 def measure(name: str, network: Network, folder: Path, original: dict[str, Any] | None) -> str:
@@ -213,22 +213,28 @@ def difference_from(network: Network, path: Path, original: dict[str, Any]) -> f
 
 def measure_sam(size: str, name: str, folder: Path) -> Iterator[str]:
     """A SAM in transformers' form."""
-    for network in sam_networks(build_sam_folder(size, folder)):
+    for network in part_networks("sam", build_sam_folder(size, folder)):
         yield measure(name, network, folder, None)
 
 
 def measure_meta_sam(size: str, name: str, folder: Path) -> Iterator[str]:
     """A SAM in Meta's form."""
     path, original = build_meta_sam(size, folder)
-    for network in sam_networks(path):
+    for network in part_networks("sam", path):
         yield measure(name, network, folder, original)
 
 
 def measure_segformer(dataset: str, size: str, name: str, folder: Path) -> Iterator[str]:
     """A Segformer."""
-    loaded = load_segmenter(str(build_segformer(dataset, size, folder)))
-    axes = RepositorySettings("", SamSettings(), loaded.settings).axes
-    yield measure(name, networks.semantic_segmenter(loaded, axes), folder, None)
+    for network in part_networks("segmenter", build_segformer(dataset, size, folder)):
+        yield measure(name, network, folder, None)
+
+
+def measure_engine(checkpoint: EngineCheckpoint, name: str, folder: Path) -> Iterator[str]:
+    """A checkpoint of one of the engine's parts."""
+    source = checkpoint.save(folder / "checkpoint", randomise)
+    for network in part_networks(checkpoint.part, source):
+        yield measure(name, network, folder, None)
 
 
 def checkpoints() -> dict[str, Measure]:
@@ -240,6 +246,8 @@ def checkpoints() -> dict[str, Measure]:
     for size in VITS:
         found[f"sam-vit-{size}"] = partial(measure_sam, size)
         found[f"sam_vit_{size}.pth"] = partial(measure_meta_sam, size)
+    for name, checkpoint in ENGINE_CHECKPOINTS.items():
+        found[name] = partial(measure_engine, checkpoint)
     return found
 
 
@@ -251,8 +259,12 @@ def row(cells: tuple[str, ...]) -> str:
 def write(rows: list[str], replaced: str) -> None:
     """Put `rows` into the results, in place of those of the checkpoint `replaced`."""
     lines = RESULTS.read_text(encoding="utf-8").splitlines() if RESULTS.exists() else []
-    kept = [line for line in lines if line.startswith("| s") and f"| {replaced} |" not in line]
     order = list(checkpoints())
+    kept = [
+        line
+        for line in lines
+        if line.startswith("| ") and line.split(" ")[1] in order and f"| {replaced} |" not in line
+    ]
     table = sorted([*kept, *rows], key=lambda line: order.index(line.split(" ")[1]))
     head = (
         "# Exported models against their sources",

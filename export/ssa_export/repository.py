@@ -74,7 +74,7 @@ def export_repository(
                 options.external_data_above,
                 compact=options.compact_weights or preset.compact_weights,
             )
-            for network in parts.networks(settings)
+            for network in parts.networks(settings.axes)
         ]
         if options.tensorrt:
             _replace_by_plans(exports, settings, report, fp16=options.fp16)
