@@ -12,15 +12,29 @@ from typing import BinaryIO
 
 from PIL import Image
 
+_JSON_ENDING = "_semantic.json"
+_PICTURE_ENDING = "_semantic.png"
+_TEMPORARY_START, _TEMPORARY_ENDING = ".ssa-", ".tmp"
+
 
 def json_path(out_dir: Path, name: str) -> Path:
     """Where the annotation of the image called `name` goes."""
-    return out_dir / f"{name}_semantic.json"
+    return out_dir / f"{name}{_JSON_ENDING}"
 
 
 def picture_path(out_dir: Path, name: str) -> Path:
     """Where the picture of the image called `name` goes."""
-    return out_dir / f"{name}_semantic.png"
+    return out_dir / f"{name}{_PICTURE_ENDING}"
+
+
+def is_result(file_name: str) -> bool:
+    """Whether a file of that name is an annotation or a picture."""
+    return file_name.endswith((_JSON_ENDING, _PICTURE_ENDING))
+
+
+def is_temporary(file_name: str) -> bool:
+    """Whether a file of that name was being written, and is of no use if its writer is gone."""
+    return file_name.startswith(_TEMPORARY_START) and file_name.endswith(_TEMPORARY_ENDING)
 
 
 def write_annotation(path: Path, annotation: Mapping[str, object]) -> None:
@@ -30,7 +44,8 @@ def write_annotation(path: Path, annotation: Mapping[str, object]) -> None:
     """
     text = json.dumps(annotation, ensure_ascii=False, separators=(",", ":"))
     with replacing(path) as file:
-        file.write(text.encode("utf-8"))
+        # What of a file's name is not UTF-8 becomes JSON's own escape, and reads back as it was.
+        file.write(text.encode("utf-8", "backslashreplace"))
 
 
 def write_picture(path: Path, picture: Image.Image) -> None:
@@ -43,10 +58,12 @@ def write_picture(path: Path, picture: Image.Image) -> None:
 def replacing(path: Path) -> Iterator[BinaryIO]:
     """A file that takes the place of `path` once its whole content is on the disk.
 
-    It is written in the same folder: a rename is atomic only within one file system.
+    It is written in the same folder: a rename is atomic only within one file system. The folder is
+    brought to the disk as well, for the rename is in there.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
+    # A name of its own, short: that of `path` may be as long as names can be.
+    temporary = path.with_name(f"{_TEMPORARY_START}{uuid.uuid4().hex[:12]}{_TEMPORARY_ENDING}")
     try:
         with temporary.open("xb") as file:
             yield file
@@ -56,3 +73,8 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

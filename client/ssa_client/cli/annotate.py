@@ -1,37 +1,35 @@
-"""`ssa annotate`: a folder of images through the engine, several at a time."""
+"""`ssa annotate`: a folder of images, however many, as a job that can be interrupted."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from enum import Enum
+from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.console import Console
+from rich.markup import escape
 from rich.progress import Progress
 
-from ssa_client._image import encode_image
-from ssa_client.cli.batch import Batch, no_server, progress_bar
+from ssa_backend import specs
+from ssa_client.cli.batch import failure_table, no_server, progress_bar
 from ssa_client.cli.extras import require
-from ssa_client.cli.inputs import (
-    Failure,
-    ImageFile,
-    check_url,
-    find_images,
-    parse_classes,
-    parse_settings,
-)
+from ssa_client.cli.inputs import Failure, check_url, parse_classes, parse_settings
 from ssa_client.client import DEFAULT_URL, AsyncSsaClient
-from ssa_client.exceptions import ModelNotFoundError, ServerUnavailableError, SsaError
-from ssa_client.label_results import LabelResult
-from ssa_client.sa1b import Sa1bFile, read_sa1b
-from ssa_client.writers import json_path, picture_path, write_annotation, write_picture
+from ssa_client.exceptions import ModelNotFoundError, SsaError
+from ssa_client.jobs.errors import JobError, ServerGoneError
+from ssa_client.jobs.failures import FAILURES_NAME
+from ssa_client.jobs.folder import JobFolder, open_folder
+from ssa_client.jobs.images import ImageFolder
+from ssa_client.jobs.manifest import Request
+from ssa_client.jobs.runner import Runner, Tally
+from ssa_client.jobs.server import JobServer
+from ssa_client.jobs.work import asking
 
-# A server that starts again answers within seconds; a long job waits for it, 15 at most.
-_RETRIES = 5
 EXIT_INTERRUPTED = 130  # what a shell calls a program that Ctrl-C ended
+_LISTED_FAILURES = 20
 
 
 class MaskFormat(str, Enum):
@@ -65,6 +63,14 @@ def annotate(
     classes_file: Annotated[
         Path | None, typer.Option(dir_okay=False, help="The same, one name a line, UTF-8.")
     ] = None,
+    closed_set: Annotated[
+        bool,
+        typer.Option(
+            "--closed-set",
+            help="Ask the closed set's pipeline, `ssa`, instead of the engine; it takes no masks "
+            "and no classes.",
+        ),
+    ] = False,
     settings: Annotated[
         list[str] | None,
         typer.Option(
@@ -73,17 +79,31 @@ def annotate(
             help="A mask setting, such as points_per_side=16; repeatable. Not with --masks.",
         ),
     ] = None,
+    retry_failed: Annotated[
+        bool, typer.Option("--retry-failed", help="Try those again that failed in earlier runs.")
+    ] = False,
+    max_failures: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="N", help="Stop when so many images failed in this run."),
+    ] = None,
     concurrency: Annotated[int, typer.Option(min=1, help="Requests in flight at once.")] = 4,
     url: Annotated[str, typer.Option(help="host:port of the server's gRPC.")] = DEFAULT_URL,
     timeout: Annotated[
         float, typer.Option(min=0.001, help="Seconds allowed per image, waiting for others too.")
     ] = 300.0,
+    wait: Annotated[
+        float, typer.Option(min=0, help="Seconds to wait for a server that does not answer.")
+    ] = 120.0,
 ) -> None:
     """Name every mask of every image of a folder, in OUT/NAME_semantic.json.
 
     Names are open vocabulary and explain themselves: each mask has its caption, CLIP scores,
-    CLIPSeg shares and votes, and a confidence to sort by. An image that fails does not stop the
-    others; those that failed are listed at the end and the exit code is 1.
+    CLIPSeg shares and votes, and a confidence to sort by.
+
+    It may be interrupted at any moment: the same command goes on where it was, and does nothing
+    twice. OUT/_job.json says what the results were made with; other settings or other models
+    need another OUT. An image that fails does not stop the others: OUT/_failures.jsonl says why
+    it failed, and the exit code is 1.
 
         ssa annotate photos/ --out output --save-img
 
@@ -93,111 +113,145 @@ def annotate(
     if parameters and masks:
         raise typer.BadParameter("given masks leave nothing to set.", param_hint="--set")
     names = parse_classes(classes, classes_file)
+    if closed_set and (masks or names):
+        raise typer.BadParameter("it takes no masks and no classes.", param_hint="--closed-set")
     check_url(url)
     if save_img:
         with require("draw"):
             import ssa_client.drawing  # noqa: F401  # before the work, not after the first image
-    files, failures = find_images([images])
-    batch = Batch(out, "annotated", failures)
-    job = _Job(
-        batch,
-        files,
-        names,
-        parameters,
-        given_masks=masks is not None,
-        save_img=save_img,
-        concurrency=concurrency,
-        url=url,
-        timeout_s=timeout,
+    request = Request(
+        images=str(images.resolve()),
+        model=_pipeline(masks, closed_set).name,
+        settings=parameters,
+        classes=names,
+        masks=masks.value if masks else None,
     )
+    job = _Job(images, out, request, url, Console(stderr=True))
     try:
-        job.run()
+        job.run(
+            pictures=save_img,
+            timeout_s=timeout,
+            patience_s=wait,
+            concurrency=concurrency,
+            retry_failed=retry_failed,
+            max_failures=max_failures,
+        )
     except KeyboardInterrupt:
-        batch.report()
+        job.report("Interrupted.")
         raise typer.Exit(EXIT_INTERRUPTED) from None
-    batch.report()
-    raise typer.Exit(batch.exit_code)
+    except SsaError as error:
+        job.report(job.explain(error))
+        raise typer.Exit(1) from None
+    job.report("")
+    raise typer.Exit(0 if job.complete else 1)
 
 
-@dataclass(frozen=True)
+def _pipeline(masks: MaskFormat | None, closed_set: bool) -> specs.Ensemble:
+    if closed_set:
+        return specs.SSA
+    return specs.SSA_ENGINE if masks is None else specs.SSA_ENGINE_MASKS
+
+
 class _Job:
-    """`files` through the engine, with `concurrency` workers that share one iterator.
+    """One invocation: the job it works on, and what is said of it."""
 
-    What is held in memory is that of the images under way, however many there are.
-    """
+    def __init__(
+        self, images: Path, out: Path, request: Request, url: str, console: Console
+    ) -> None:
+        self._images = images
+        self._out = out
+        self._request = request
+        self._url = url
+        self._console = console
+        self._tally: Tally | None = None
 
-    batch: Batch
-    files: Sequence[ImageFile]
-    classes: Sequence[str] | None
-    parameters: dict[str, Any]
-    given_masks: bool
-    save_img: bool
-    concurrency: int
-    url: str
-    timeout_s: float
-
-    def run(self) -> None:
-        """Work until all is done, or every other image would fail in the same way.
+    def run(self, *, pictures: bool, timeout_s: float, patience_s: float, **options: Any) -> None:
+        """Do what is missing; `options` are the runner's.
 
         Raises:
-            KeyboardInterrupt: Ctrl-C; requests under way are cancelled on the server too, and no
-                file is left half written.
+            SsaError: what ended it before.
+            KeyboardInterrupt: Ctrl-C; requests under way are cancelled on the server too.
         """
-        with progress_bar(self.batch.console) as progress:
-            task = progress.add_task("annotating", total=len(self.files))
-            try:
-                asyncio.run(self._work(progress))
-            except KeyboardInterrupt:
-                self.batch.stopped_by = "Interrupted."
-                raise
-            finally:
-                self.batch.left = int(progress.tasks[task].remaining or 0)
+        try:
+            images = ImageFolder.survey(self._images)
+        except OSError as error:
+            raise JobError(f"cannot read the folder of images: {error}.") from error
+        if not images.count:
+            raise JobError(f"{self._images}: the folder has no images.")
+        with (
+            open_folder(self._out, pictures=pictures) as folder,
+            progress_bar(self._console) as progress,
+        ):
+            asyncio.run(self._work(images, folder, progress, timeout_s, patience_s, options))
 
-    async def _work(self, progress: Progress) -> None:
-        queue = enumerate(self.files, start=1)
-        client = AsyncSsaClient(self.url, timeout_s=self.timeout_s, retries=_RETRIES)
-        async with client:
-            await asyncio.gather(
-                *(self._worker(client, queue, progress) for _ in range(self.concurrency))
-            )
-
-    async def _worker(
-        self, client: AsyncSsaClient, queue: Iterator[tuple[int, ImageFile]], progress: Progress
+    async def _work(
+        self,
+        images: ImageFolder,
+        folder: JobFolder,
+        progress: Progress,
+        timeout_s: float,
+        patience_s: float,
+        options: dict[str, Any],
     ) -> None:
-        for number, file in queue:
-            if self.batch.stopped_by:
-                return
-            try:
-                self.batch.succeeded(await self._one(client, file, number))
-            except (ServerUnavailableError, ModelNotFoundError) as error:
-                self.batch.stopped_by = self._explain(error)
-                return
-            except (SsaError, OSError) as error:
-                self.batch.failures.append(Failure(file.path, str(error)))
-            progress.advance(progress.task_ids[0])
+        # Waiting for a server that went away is the job's own: it looks who comes back.
+        async with AsyncSsaClient(self._url, timeout_s=timeout_s, retries=0) as client:
+            server = JobServer(client, self._request, patience_s, self._notice)
+            runner = Runner(
+                images,
+                folder,
+                asking(client, self._request, closed_set=self._request.model == specs.SSA.name),
+                server,
+                given_masks=self._request.masks is not None,
+                **options,
+            )
+            folder.begin(await server.first_manifest())
+            tally = self._tally = runner.tally
+            task = progress.add_task("annotating", total=images.count)
 
-    async def _one(self, client: AsyncSsaClient, file: ImageFile, number: int) -> int:
-        """Label one image and write its files; the number of its masks."""
-        data, given = await asyncio.to_thread(self._read, file)
-        masks = None if given is None else given.annotations
-        result = await client.label(data, masks, self.classes, **self.parameters)
-        image_id = number if given is None or given.image_id is None else given.image_id
-        await asyncio.to_thread(self._write, file, data, result, image_id)
-        return len(result.masks)
+            def on_progress() -> None:
+                # What earlier runs did says nothing of how fast this one is.
+                before = tally.done_before + len(tally.failed_before)
+                progress.update(task, total=tally.total - before, completed=tally.settled - before)
 
-    def _read(self, file: ImageFile) -> tuple[bytes, Sa1bFile | None]:
-        given = read_sa1b(file.path.with_suffix(".json")) if self.given_masks else None
-        # Read once, so that the picture shows what was labelled.
-        return encode_image(file.path), given
+            runner.on_progress = on_progress
+            await runner.run()
 
-    def _write(self, file: ImageFile, data: bytes, result: LabelResult, image_id: int) -> None:
-        annotation = result.to_annotation(file.path.name, image_id)
-        write_annotation(json_path(self.batch.out, file.name), annotation)
-        if self.save_img:
-            write_picture(picture_path(self.batch.out, file.name), result.draw(data))
+    def _notice(self, text: str) -> None:
+        self._console.print(escape(text), soft_wrap=True)
 
-    def _explain(self, error: SsaError) -> str:
+    @property
+    def complete(self) -> bool:
+        """Whether every image is done."""
+        tally = self._tally
+        return tally is not None and not (tally.failed or tally.failed_before or tally.left)
+
+    def report(self, stopped_by: str) -> None:
+        """Say what was done, what failed and why, and what is left."""
+        tally = self._tally
+        if tally and (tally.done or tally.done_before):
+            before = f"; {tally.done_before} were done before" if tally.done_before else ""
+            typer.echo(f"{tally.done} annotated, {tally.masks} masks, in {self._out}{before}")
+        if tally and tally.failed:
+            listed = islice(tally.failed.items(), _LISTED_FAILURES)
+            failures = (Failure(self._images / name, reason) for name, reason in listed)
+            self._console.print(failure_table(failures, len(tally.failed)))
+            if len(tally.failed) > _LISTED_FAILURES:
+                typer.echo(f"All of them are in {self._out / FAILURES_NAME}.", err=True)
+        if tally and tally.failed_before:
+            typer.echo(
+                f"{len(tally.failed_before)} failed in earlier runs and were not tried again "
+                f"(--retry-failed); why is in {self._out / FAILURES_NAME}.",
+                err=True,
+            )
+        if stopped_by:
+            left = f" Images left: {tally.left}." if tally else ""
+            typer.echo(f"{stopped_by}{left}", err=True)
+
+    def explain(self, error: SsaError) -> str:
         """`error` with what to do about it."""
-        if isinstance(error, ServerUnavailableError):
-            return no_server(self.url, error)
-        return f"{self.url} serves no engine; export one with `ssa export` ({error})."
+        if isinstance(error, ServerGoneError):
+            return no_server(self._url, error)
+        if isinstance(error, ModelNotFoundError):
+            what = "no closed set" if self._request.model == specs.SSA.name else "no engine"
+            return f"{self._url} serves {what}; export one with `ssa export` ({error})."
+        return str(error)

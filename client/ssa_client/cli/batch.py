@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -51,10 +52,7 @@ class Batch:
         if self.images:
             typer.echo(f"{self.images} {self.done}, {self.masks} masks, in {self.out}")
         if self.failures:
-            table = Table("image", "why", title=f"{len(self.failures)} failed", title_style="red")
-            for failure in self.failures:
-                table.add_row(Text(str(failure.path), overflow="fold"), Text(failure.reason))
-            self.console.print(table)
+            self.console.print(failure_table(self.failures, len(self.failures)))
         if self.stopped_by:
             typer.echo(f"{self.stopped_by} Images left: {self.left}.", err=True)
 
@@ -62,6 +60,14 @@ class Batch:
     def exit_code(self) -> int:
         """0 where everything that was asked for was done."""
         return 1 if self.failures or self.stopped_by else 0
+
+
+def failure_table(failures: Iterable[Failure], count: int) -> Table:
+    """The images of `failures` and why they failed, of `count` in all."""
+    table = Table("image", "why", title=f"{count} failed", title_style="red")
+    for failure in failures:
+        table.add_row(Text(str(failure.path), overflow="fold"), Text(failure.reason))
+    return table
 
 
 def progress_bar(console: Console) -> Progress:

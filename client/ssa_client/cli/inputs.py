@@ -9,7 +9,8 @@ from pathlib import Path
 
 import typer
 
-IMAGE_SUFFIXES = {".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
+from ssa_client.jobs.images import is_image
+
 # Keywords of the clients' methods that are not settings of mask generation.
 _ARGUMENTS = {"image", "branch", "masks", "classes", "model", "timeout_s"}
 
@@ -57,15 +58,9 @@ def _images_in(path: Path) -> Iterator[Path]:
         yield path
         return
     with os.scandir(path) as entries:
-        names = sorted(e.name for e in entries if _is_image(e.name) and e.is_file())
+        names = sorted(e.name for e in entries if is_image(e.name) and e.is_file())
     for name in names:
         yield path / name
-
-
-def _is_image(file_name: str) -> bool:
-    stem, _, suffix = file_name.rpartition(".")
-    # Pictures that an earlier run drew are no input, where --out is the images' own folder.
-    return f".{suffix.lower()}" in IMAGE_SUFFIXES and not stem.endswith("_semantic")
 
 
 def _same_file(one: Path, other: Path) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import tritonclient.grpc
@@ -20,7 +20,7 @@ class ServerDescription:
     """A server, the pipeline asked about, and the parts of its repository's settings.
 
     `settings` maps a part ("sam", "segmenter", "masks", ...) to what its steps are configured with.
-    `backends` maps each model of the pipeline to what runs it.
+    `backends` maps each model of the pipeline to what runs it, `versions` to those that are loaded.
     """
 
     url: str
@@ -29,6 +29,7 @@ class ServerDescription:
     model: str
     settings: dict[str, Any]
     backends: dict[str, str]
+    versions: dict[str, list[str]] = field(default_factory=dict)
 
     @property
     def checkpoints(self) -> dict[str, dict[str, str]]:
@@ -86,6 +87,7 @@ def describe_server(url: str, model: str) -> ServerDescription:
         about = client.get_server_metadata(client_timeout=_TIMEOUT_S)
         ensemble = _config(client, model)
         steps = [_config(client, step.model_name) for step in ensemble.ensemble_scheduling.step]
+        versions = {config.name: _versions(client, config.name) for config in (ensemble, *steps)}
     except InferenceServerException as error:
         raise from_triton(error) from error
     finally:
@@ -101,11 +103,16 @@ def describe_server(url: str, model: str) -> ServerDescription:
             for part, parameter in sorted(config.parameters.items())
         },
         backends={config.name: config.backend or config.platform for config in (ensemble, *steps)},
+        versions=versions,
     )
 
 
 def _config(client: tritonclient.grpc.InferenceServerClient, model: str) -> Any:
     return client.get_model_config(model, client_timeout=_TIMEOUT_S).config
+
+
+def _versions(client: tritonclient.grpc.InferenceServerClient, model: str) -> list[str]:
+    return list(client.get_model_metadata(model, client_timeout=_TIMEOUT_S).versions)
 
 
 def _value(text: str) -> Any:

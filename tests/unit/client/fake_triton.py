@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ from typing import Any
 import grpc
 import numpy as np
 import numpy.typing as npt
-from tritonclient.grpc import service_pb2, service_pb2_grpc
+from tritonclient.grpc import model_config_pb2, service_pb2, service_pb2_grpc
 from tritonclient.utils import deserialize_bytes_tensor
 
 from ssa_backend import specs
@@ -30,6 +31,7 @@ class FakeTriton(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore
     def __init__(self, tensors: Tensors) -> None:
         self.tensors = tensors
         self.ensembles = {ensemble.name: ensemble for ensemble in specs.ENSEMBLES}
+        self.settings: dict[str, Any] = {"sam": {"source": "a-sam", "sha256": "5a"}}
         self.script: list[Failure | float] = []
         self.requests: list[service_pb2.ModelInferRequest] = []
         self.complaints: list[str] = []
@@ -59,6 +61,20 @@ class FakeTriton(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore
 
     def ModelReady(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
         return service_pb2.ModelReadyResponse(ready=request.name in self.ensembles)
+
+    def ServerMetadata(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
+        return service_pb2.ServerMetadataResponse(name="triton", version="2.51.0")
+
+    def ModelMetadata(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
+        return service_pb2.ModelMetadataResponse(name=request.name, versions=["1"])
+
+    def ModelConfig(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
+        if request.name not in self.ensembles:
+            context.abort(grpc.StatusCode.NOT_FOUND, f"unknown model {request.name!r}")
+        config = model_config_pb2.ModelConfig(name=request.name, platform="ensemble")
+        for part, value in self.settings.items():
+            config.parameters[part].string_value = json.dumps(value)
+        return service_pb2.ModelConfigResponse(config=config)
 
     def ModelInfer(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
         with self._lock:

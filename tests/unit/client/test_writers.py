@@ -64,7 +64,8 @@ def test_nobody_sees_a_part_of_the_file(
 
     monkeypatch.setattr(os, "fsync", watch)
     write_annotation(path, result.to_annotation("a.jpg"))
-    assert seen == ["old"]
+    assert seen[0] == "old"
+    assert len(seen) == 2  # the file, and then the folder that it was renamed in
     assert json.loads(path.read_text())["image"]["file_name"] == "a.jpg"
 
 
@@ -76,3 +77,16 @@ def test_the_file_has_the_access_of_any_new_file(
     path = tmp_path / "a_semantic.json"
     write_annotation(path, result.to_annotation("a.jpg"))
     assert stat.S_IMODE(path.stat().st_mode) == stat.S_IMODE(ordinary.stat().st_mode)
+
+
+def test_a_name_that_is_no_utf_8_reads_back(tmp_path: Path, result: SegmentationResult) -> None:
+    name = os.fsdecode(b"stra\xdfe.jpg")
+    path = tmp_path / "a_semantic.json"
+    write_annotation(path, result.to_annotation(name))
+    assert json.loads(path.read_text("utf-8"))["image"]["file_name"] == name
+
+
+def test_a_name_may_be_as_long_as_names_can_be(tmp_path: Path, result: SegmentationResult) -> None:
+    path = writers.json_path(tmp_path, "n" * (255 - len("_semantic.json")))
+    write_annotation(path, result.to_annotation("n.jpg"))
+    assert list(tmp_path.iterdir()) == [path]

@@ -1,0 +1,85 @@
+"""The images of a folder, however many: streamed, never listed."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from array import array
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+
+IMAGE_SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
+# A folder of up to so many images is worked off in the order of their names, a larger one in
+# blocks of so many: nearly as easy to follow, and all that is held.
+BLOCK = 10_000
+
+
+def is_image(file_name: str) -> bool:
+    """Whether a file of that name is an image to work on."""
+    stem, _, suffix = file_name.rpartition(".")
+    # Pictures that an earlier run drew are no input, where --out is the images' own folder.
+    return f".{suffix.lower()}" in IMAGE_SUFFIXES and not stem.endswith("_semantic")
+
+
+def output_name(file_name: str) -> str:
+    """The name that the files made of an image start with."""
+    return Path(file_name).stem
+
+
+def stable_image_id(file_name: str) -> int:
+    """A number above 0 for the image that depends on nothing but its file's name.
+
+    It has 53 bits, so that every reader of JSON gets it exactly: among 11 million images the odds
+    that any two share one are below 1 in 100.
+    """
+    digest = hashlib.blake2b(os.fsencode(file_name), digest_size=8).digest()
+    return (int.from_bytes(digest, "big") >> 11) or 1
+
+
+@dataclass(frozen=True)
+class ImageFolder:
+    """The images directly in a folder: how many, and which of them have to share a name.
+
+    `shadowed` maps an image to the one, first by name, whose outputs it would overwrite.
+    """
+
+    path: Path
+    count: int
+    shadowed: dict[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def survey(cls, path: Path) -> ImageFolder:
+        """Read the folder once; eight bytes an image are held meanwhile.
+
+        Raises:
+            OSError: the folder cannot be read.
+        """
+        hashes = array("q", (hash(output_name(name)) for name in _names(path)))
+        values, counts = np.unique(np.frombuffer(hashes, np.int64), return_counts=True)
+        suspects = set(values[counts > 1].tolist())
+        return cls(path, len(hashes), _shadowed(path, suspects) if suspects else {})
+
+    def blocks(self) -> Iterator[list[str]]:
+        """File names, a sorted block at a time."""
+        names = _names(self.path)
+        while block := sorted(islice(names, BLOCK)):
+            yield block
+
+
+def _names(folder: Path) -> Iterator[str]:
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if is_image(entry.name) and entry.is_file():
+                yield entry.name
+
+
+def _shadowed(folder: Path, suspects: set[int]) -> dict[str, str]:
+    by_stem: dict[str, list[str]] = {}
+    for name in _names(folder):
+        if hash(output_name(name)) in suspects:
+            by_stem.setdefault(output_name(name), []).append(name)
+    return {name: group[0] for group in map(sorted, by_stem.values()) for name in group[1:]}

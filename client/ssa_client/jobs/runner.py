@@ -1,0 +1,193 @@
+"""All images of a job, several at a time."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+from ssa_client.exceptions import (
+    ModelNotFoundError,
+    RequestCancelledError,
+    RequestTimeoutError,
+    ServerError,
+    ServerUnavailableError,
+    SsaError,
+)
+from ssa_client.jobs.errors import JobError, JobFolderError, TooManyFailures
+from ssa_client.jobs.folder import JobFolder
+from ssa_client.jobs.images import ImageFolder
+from ssa_client.jobs.server import JobServer
+from ssa_client.jobs.work import Ask, JobImage, Result, read_image, write_result
+
+# While so many requests are under way, so many images more are read or written, so that the server
+# never waits for a disk.
+_AHEAD = 2
+# A server that goes away so often while it has one image in hand goes away because of it.
+_MOST_OUTAGES = 10
+# What a dying server may answer as well; asked once more before the image is blamed.
+_SUSPECT = (ServerError, RequestCancelledError, RequestTimeoutError)
+
+
+@dataclass
+class Tally:
+    """What became of a job's images so far."""
+
+    total: int
+    done: int = 0
+    masks: int = 0
+    done_before: int = 0
+    failed: dict[str, str] = field(default_factory=dict)  # in this run: reasons by file name
+    failed_before: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def settled(self) -> int:
+        """Images that this run has no more to do for."""
+        return self.done + self.done_before + len(self.failed) + len(self.failed_before)
+
+    @property
+    def left(self) -> int:
+        """Images that were not tried."""
+        return max(0, self.total - self.settled)
+
+
+@dataclass
+class Runner:
+    """Does what is missing of a job.
+
+    What is held in memory is the images under way, one block of names, and the failures.
+    """
+
+    images: ImageFolder
+    folder: JobFolder
+    ask: Ask
+    server: JobServer
+    given_masks: bool = False
+    concurrency: int = 4
+    retry_failed: bool = False
+    max_failures: int | None = None
+    on_progress: Callable[[], None] = lambda: None
+    tally: Tally = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.tally = Tally(self.images.count)
+        self._requests = asyncio.Semaphore(self.concurrency)
+        self._reading = asyncio.Lock()
+        self._counting = threading.Lock()
+        self._blocks: Iterator[list[str]] = self.images.blocks()
+        self._block: deque[str] = deque()
+        self._stopped: JobError | ModelNotFoundError | None = None
+
+    async def run(self) -> None:
+        """Work until every image is done or failed.
+
+        Cancelling it is safe: what is being written then is written whole and counted.
+
+        Raises:
+            JobError: why the job ended before.
+            ModelNotFoundError: the server does not serve the job's model any more.
+        """
+        try:
+            # Also ends a line that a crash tore, before another is appended.
+            await asyncio.to_thread(self.folder.failures.settle, self._is_done)
+            await asyncio.gather(*(self._work() for _ in range(self.concurrency + _AHEAD)))
+            await asyncio.to_thread(self.folder.failures.settle, self._is_done)
+        except OSError as error:
+            raise JobFolderError.of(self.folder.path, error) from error
+        if self._stopped:
+            raise self._stopped
+
+    async def _work(self) -> None:
+        while (name := await self._next()) is not None:
+            try:
+                await self._one(name)
+            except (JobError, ModelNotFoundError) as error:
+                self._stopped = self._stopped or error
+            except SsaError as error:
+                self._fail(name, str(error))
+            except Exception as error:
+                # A bug that one image shows must not keep a million others from being done.
+                self._fail(name, f"unexpected {type(error).__name__}: {error}")
+            self.on_progress()
+
+    async def _one(self, name: str) -> None:
+        if owner := self.images.shadowed.get(name):
+            raise SsaError(f"its output would overwrite that of {owner!r}; give it another --out.")
+        image = await asyncio.to_thread(read_image, self.images.path, name, masks=self.given_masks)
+        async with self._requests:
+            result = await self._ask(image)
+            await self.server.trusted()
+        await asyncio.to_thread(self._write, image, result)
+
+    async def _ask(self, image: JobImage) -> Result:
+        """The server's answer for an image, through its outages."""
+        suspected = False
+        for attempt in range(_MOST_OUTAGES):
+            try:
+                result = await self.ask(image)
+                self.server.answered()
+                return result
+            except ServerUnavailableError as error:
+                reason: SsaError = error
+            except _SUSPECT as error:
+                if suspected:
+                    raise
+                reason, suspected = error, True
+            await self.server.wait_out(reason, attempt)
+        raise ServerError(
+            f"the server went away {_MOST_OUTAGES} times while it had this image in hand ({reason})"
+        )
+
+    def _write(self, image: JobImage, result: Result) -> None:
+        write_result(self.folder.path, image, result, picture=self.folder.pictures)
+        # Here, in the thread: it goes on when the job is interrupted.
+        with self._counting:
+            self.tally.done += 1
+            self.tally.masks += len(result.masks)
+
+    def _fail(self, name: str, reason: str) -> None:
+        try:
+            self.folder.failures.add(name, reason)
+        except OSError as error:
+            self._stopped = self._stopped or JobFolderError.of(self.folder.path, error)
+            return
+        self.tally.failed[name] = reason
+        if self.max_failures is not None and len(self.tally.failed) >= self.max_failures:
+            self._stopped = self._stopped or TooManyFailures(
+                f"{len(self.tally.failed)} images failed, as many as --max-failures allows."
+            )
+
+    async def _next(self) -> str | None:
+        """The name of the next image to do; None when there is none, or the job is stopped."""
+        async with self._reading:
+            while not self._block and not self._stopped:
+                try:
+                    block = await asyncio.to_thread(self._next_block)
+                except OSError as error:
+                    self._stopped = JobError(f"cannot read the folder of images: {error}.")
+                    break
+                if block is None:
+                    return None
+                self._block.extend(block)
+                self.on_progress()
+            return None if self._stopped else self._block.popleft()
+
+    def _next_block(self) -> list[str] | None:
+        """Those of the next block of names that are to do."""
+        names = next(self._blocks, None)
+        return None if names is None else [name for name in names if self._is_to_do(name)]
+
+    def _is_to_do(self, name: str) -> bool:
+        if self._is_done(name):
+            self.tally.done_before += 1
+        elif name in self.folder.failures.reasons and not self.retry_failed:
+            self.tally.failed_before[name] = self.folder.failures.reasons[name]
+        else:
+            return True
+        return False
+
+    def _is_done(self, name: str) -> bool:
+        # What lies under the name of a shadowed image is another's.
+        return name not in self.images.shadowed and self.folder.is_done(name)

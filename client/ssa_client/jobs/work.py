@@ -1,0 +1,101 @@
+"""One image of a job: read, asked about, written. Nothing here knows of the other images."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from ssa_client.client import AsyncSsaClient
+from ssa_client.exceptions import ImageReadError, SsaError
+from ssa_client.jobs.errors import JobFolderError
+from ssa_client.jobs.images import output_name, stable_image_id
+from ssa_client.jobs.manifest import Request
+from ssa_client.label_results import LabelResult
+from ssa_client.results import SegmentationResult
+from ssa_client.sa1b import Sa1bFile, read_sa1b
+from ssa_client.writers import json_path, picture_path, write_annotation, write_picture
+
+Result: TypeAlias = SegmentationResult | LabelResult
+Ask: TypeAlias = "Callable[[JobImage], Awaitable[Result]]"
+
+
+@dataclass(frozen=True)
+class JobImage:
+    """An image as it was read: what is labelled is what the picture shows."""
+
+    file_name: str
+    data: bytes
+    given: Sa1bFile | None  # the masks beside it, where the job names those
+
+    @property
+    def image_id(self) -> int:
+        """SA-1B's own, or else one that depends on the file's name alone."""
+        if self.given is not None and self.given.image_id is not None:
+            return self.given.image_id
+        return stable_image_id(self.file_name)
+
+
+def asking(client: AsyncSsaClient, request: Request, *, closed_set: bool) -> Ask:
+    """What sends an image of the job to the server."""
+    settings: dict[str, Any] = dict(request.settings)
+
+    async def segment(image: JobImage) -> Result:
+        return await client.segment(image.data, **settings)
+
+    async def label(image: JobImage) -> Result:
+        masks = None if image.given is None else image.given.annotations
+        return await client.label(
+            image.data, masks, request.classes, model=request.model, **settings
+        )
+
+    return segment if closed_set else label
+
+
+def read_image(folder: Path, file_name: str, *, masks: bool) -> JobImage:
+    """Read an image and, where asked for, the masks beside it.
+
+    Raises:
+        ImageReadError: it is gone, cannot be read, or is just being written.
+        AnnotationReadError: the same of its masks.
+    """
+    path = folder / file_name
+    given = read_sa1b(path.with_suffix(".json")) if masks else None
+    return JobImage(file_name, _read_unchanged(path), given)
+
+
+def _read_unchanged(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            before = os.fstat(file.fileno())
+            data = file.read()
+            after = os.fstat(file.fileno())
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise ImageReadError(f"cannot read image {str(path)!r}: {reason}.") from error
+    if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
+        raise ImageReadError(f"{str(path)!r} changed while it was read; is it still being written?")
+    return data
+
+
+def write_result(folder: Path, image: JobImage, result: Result, *, picture: bool) -> None:
+    """Write an image's files, the annotation last: where it is, the others are.
+
+    Raises:
+        SsaError: this image cannot be drawn, or its name leaves no room for the outputs' endings.
+        JobFolderError: nothing can be written, for this image or any other.
+    """
+    name = output_name(image.file_name)
+    annotation = result.to_annotation(image.file_name, image.image_id)
+    drawn = result.draw(image.data) if picture else None
+    try:
+        if drawn is not None:
+            write_picture(picture_path(folder, name), drawn)
+        write_annotation(json_path(folder, name), annotation)
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            raise SsaError(f"{json_path(folder, name).name!r} is too long a file name.") from error
+        raise JobFolderError.of(folder, error) from error
