@@ -47,7 +47,8 @@ def convert(
             metavar="DIR",
             exists=True,
             file_okay=False,
-            help="The folder of the images. hf wants it, yolo links them from there.",
+            help="The folder of the images. hf wants it; yolo and cvat put the images beside "
+            "their labels.",
         ),
     ] = None,
     image_url: Annotated[

@@ -1,4 +1,4 @@
-"""CVAT for images 1.1: `annotations.xml`, masks as RLE.
+"""CVAT for images 1.1: `annotations.xml`, masks as RLE, and where they are given `images/`.
 
 Written by hand, one image at a time, as the format is small and cvat-sdk has no writer of it.
 Format: https://docs.cvat.ai/docs/manual/advanced/xml_format. Boxes have both ends inside; the RLE
@@ -21,17 +21,18 @@ from ssa_client.writers import replacing
 
 
 def write(dataset: Dataset, destination: Destination) -> None:
-    """Write `annotations.xml`; images are numbered from 0, as CVAT does.
+    """Write `annotations.xml`, and take the images; they are numbered from 0, as CVAT does.
 
     Raises:
         AnnotationReadError: a file changed under way.
-        OSError: it cannot be written.
+        OSError: something cannot be read or written.
     """
     with replacing(destination.out / "annotations.xml") as file:
         file.write(b'<?xml version="1.0" encoding="utf-8"?>\n<annotations>\n')
         file.write(b"<version>1.1</version>\n")
         file.write(tostring(_meta(len(dataset), dataset.categories), "utf-8") + b"\n")
         for number, image in enumerate(dataset):
+            destination.take_image(image.file_name)
             file.write(tostring(_image(number, image), "utf-8") + b"\n")
         file.write(b"</annotations>\n")
 

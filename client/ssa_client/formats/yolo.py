@@ -10,10 +10,6 @@ line is one pixel wide where it runs outside of the mask.
 
 from __future__ import annotations
 
-import os
-import shutil
-from pathlib import Path
-
 import cv2
 import numpy as np
 import numpy.typing as npt
@@ -30,20 +26,18 @@ Points = npt.NDArray[np.int32]
 
 
 def write(dataset: Dataset, destination: Destination) -> None:
-    """Write labels, `data.yaml` and hard links to, or copies of, the images.
+    """Write labels and `data.yaml`, and take the images.
 
     Raises:
         AnnotationReadError: a file changed under way.
         OSError: something cannot be read or written.
     """
     categories = dataset.categories
-    labels, images = destination.out / "labels", destination.out / "images"
-    for folder in (labels, images):
-        folder.mkdir(parents=True, exist_ok=True)
+    labels = destination.out / "labels"
+    labels.mkdir(parents=True, exist_ok=True)
     for image in dataset:
         (labels / f"{image.stem}.txt").write_text(_lines(image, categories), "utf-8")
-        if destination.images:
-            _link(destination.images / image.file_name, images / image.file_name)
+        destination.take_image(image.file_name)
     with replacing(destination.out / "data.yaml") as file:
         file.write(_yaml(categories).encode("utf-8"))
 
@@ -100,11 +94,5 @@ def _yaml(categories: Categories) -> str:
     names = [categories.names.get(id_, f"unused {id_}") for id_ in range(first, last + 1)]
     lines = [f"  {i}: {dumps(name).decode('utf-8')}\n" for i, name in enumerate(names)]
     listed = "names:\n" + "".join(lines) if lines else "names: {}\n"
-    return f"path: .\ntrain: images\nval: images\n{listed}"
-
-
-def _link(source: Path, target: Path) -> None:
-    try:
-        os.link(source.resolve(), target)
-    except OSError:  # another file system, or one without links
-        shutil.copyfile(source, target)
+    # Without a path, it is the folder of this file.
+    return f"train: images\nval: images\n{listed}"

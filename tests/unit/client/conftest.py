@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import signal
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +16,7 @@ from pycocotools import mask as coco_mask
 from ssa_backend import specs
 from ssa_backend.labels import CITYSCAPES
 from tests.unit.client.fake_triton import FakeTriton, Tensors, serving, texts
+from tests.unit.client.stored_results import Results, closed_set_results, engine_results
 
 HEIGHT, WIDTH = 60, 80
 SKY, CAR, ROAD = 10, 13, 0
@@ -98,6 +100,13 @@ def engine(engine_tensors: Tensors) -> Iterator[FakeTriton]:
     with serving(FakeTriton(engine_tensors)) as server:
         yield server
     assert server.complaints == []
+
+
+@pytest.fixture(params=[closed_set_results, engine_results])
+def stored(request: pytest.FixtureRequest, tmp_path: Path) -> Results:
+    """A folder of results, of each pipeline."""
+    made: Results = request.param(tmp_path)
+    return made
 
 
 @pytest.fixture

@@ -19,6 +19,7 @@ from PIL import Image
 from ssa_client import LabelledMask, LabelResult, Mask, SegmentationResult, write_annotation
 from ssa_client.conversions import encode_mask
 from ssa_client.writers import json_path
+from tests.unit.client.command import Outcome
 
 Bools = npt.NDArray[np.bool_]
 # Gaps between ids, and names that XML, YAML and JSON must escape.
@@ -146,6 +147,15 @@ def _masks_of(file_name: str, seed: int) -> tuple[tuple[int, int], list[Bools]]:
 def _write(results: Results, file_name: str, result: SegmentationResult | LabelResult) -> None:
     path = json_path(results.folder, Path(file_name).stem)
     write_annotation(path, result.to_annotation(file_name))
+
+
+def converted(results: Results, to: str, *options: object) -> Path:
+    """The folder that `ssa convert` makes of all of them."""
+    out = results.folder.parent / to
+    done = Outcome("convert", results.folder, "--to", to, "--out", out, *options)
+    assert done.exit_code == 0, done.output
+    assert f"{len(results.masks)} converted, {results.count} masks" in done.output
+    return out
 
 
 def document(results: Results, stem: str) -> dict[str, Any]:

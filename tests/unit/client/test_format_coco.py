@@ -15,13 +15,13 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from ssa_client.structure import UNCOVERED
-from tests.unit.client.command import Outcome
 from tests.unit.client.stored_results import (
     CLASS_IDS,
     LABELS,
     SIZES_HW,
     Results,
     closed_set_results,
+    converted,
     engine_results,
     read_with_tool,
 )
@@ -32,40 +32,27 @@ def read_coco(path: Path) -> COCO:
         return COCO(str(path))
 
 
-@pytest.fixture(params=[closed_set_results, engine_results])
-def results(request: pytest.FixtureRequest, tmp_path: Path) -> Results:
-    made: Results = request.param(tmp_path)
-    return made
-
-
-def converted(results: Results, to: str) -> Path:
-    out = results.folder.parent / to
-    done = Outcome("convert", results.folder, "--to", to, "--out", out)
-    assert done.exit_code == 0, done.output
-    return out
-
-
-def test_pycocotools_finds_each_mask_under_its_image_and_name(results: Results) -> None:
-    coco = read_coco(converted(results, "coco") / "instances.json")
+def test_pycocotools_finds_each_mask_under_its_image_and_name(stored: Results) -> None:
+    coco = read_coco(converted(stored, "coco") / "instances.json")
     names = {category["id"]: category["name"] for category in coco.loadCats(coco.getCatIds())}
     assert len(coco.getImgIds()) == len(SIZES_HW)
-    assert coco.getAnnIds() == list(range(1, results.count + 1))
+    assert coco.getAnnIds() == list(range(1, stored.count + 1))
     for image, (file_name, masks, class_names) in zip(
-        coco.loadImgs(coco.getImgIds()), results.named(), strict=True
+        coco.loadImgs(coco.getImgIds()), stored.named(), strict=True
     ):
         assert image["file_name"] == file_name
         assert (image["height"], image["width"]) == SIZES_HW[Path(file_name).stem]
         annotations = coco.loadAnns(coco.getAnnIds(imgIds=[image["id"]]))
         assert [names[a["category_id"]] for a in annotations] == class_names
-        assert [a["score"] for a in annotations] == results.confidences[file_name]
+        assert [a["score"] for a in annotations] == stored.confidences[file_name]
         for annotation, mask in zip(annotations, masks, strict=True):
             np.testing.assert_array_equal(coco.annToMask(annotation), mask)
             assert annotation["area"] == mask.sum()
             assert annotation["bbox"] == coco_mask.toBbox(annotation["segmentation"]).tolist()
 
 
-def test_coco_s_evaluator_takes_it_as_truth_and_as_detections(results: Results) -> None:
-    truth = read_coco(converted(results, "coco") / "instances.json")
+def test_coco_s_evaluator_takes_it_as_truth_and_as_detections(stored: Results) -> None:
+    truth = read_coco(converted(stored, "coco") / "instances.json")
     with contextlib.redirect_stdout(io.StringIO()):
         found = truth.loadRes(truth.dataset["annotations"])
         evaluation = COCOeval(truth, found, "segm")
@@ -86,12 +73,12 @@ def test_categories_are_the_segmenter_s_ids_or_the_folder_s_sorted_names(tmp_pat
     ]
 
 
-def test_panoptic_pngs_and_json_agree_with_the_masks(results: Results) -> None:
-    out = converted(results, "coco-panoptic")
+def test_panoptic_pngs_and_json_agree_with_the_masks(stored: Results) -> None:
+    out = converted(stored, "coco-panoptic")
     panoptic = json.loads((out / "panoptic.json").read_text("utf-8"))
     names = {category["id"]: category["name"] for category in panoptic["categories"]}
     for entry, (file_name, masks, class_names) in zip(
-        panoptic["annotations"], results.named(), strict=True
+        panoptic["annotations"], stored.named(), strict=True
     ):
         expected = np.full(SIZES_HW[Path(file_name).stem], UNCOVERED)
         for index, mask in enumerate(masks):
@@ -127,8 +114,8 @@ print(json.dumps({"pq": average["pq"], "n": average["n"],
 """
 
 
-def test_panopticapi_s_evaluator_reads_it(results: Results) -> None:
-    out = converted(results, "coco-panoptic")
+def test_panopticapi_s_evaluator_reads_it(stored: Results) -> None:
+    out = converted(stored, "coco-panoptic")
     figures = read_with_tool("panopticapi", _PANOPTICAPI, out)
     panoptic = json.loads((out / "panoptic.json").read_text("utf-8"))
     segments = sum(len(entry["segments_info"]) for entry in panoptic["annotations"])
