@@ -1,4 +1,4 @@
-"""Train a mini model: `python -m ssa_export.training sam|segformer`.
+"""Train a mini model: `python -m ssa_export.training NAME`.
 
 From the repository's root, with the `export` extra installed:
 
@@ -9,9 +9,18 @@ From the repository's root, with the `export` extra installed:
     python -m ssa_export.training.evaluate
 
 trains on two CPU cores, fits the scores of the mini SAM and says what the two are worth on scenes
-that they have not seen. More `--minutes` give better masks. An interrupted run goes on with
-`--resume`, also with more minutes than it began with. Scenes and the state to resume from are kept
-below `build/train`: 5 GB for 3,000 scenes, drawn in some minutes at the first run.
+that they have not seen. The labelling engine's models start from one another in this order:
+
+    python -m ssa_export.training segformer-coco
+    python -m ssa_export.training segformer-ade20k
+    python -m ssa_export.training clip
+    python -m ssa_export.training blip
+    python -m ssa_export.training clipseg
+    python -m ssa_export.training.evaluate_engine
+
+More `--minutes` give better models. An interrupted run goes on with `--resume`, also with more
+minutes than it began with. Scenes, crops and the state to resume from are kept below `build/train`:
+5 GB for 3,000 scenes, 2 GB for crops of them, made in some minutes at the first run.
 
 The committed checkpoints came about so, but on cores shared with other work and with changes along
 the way (the segmenter's first half was at 128 pixels): another run gives other weights, and figures

@@ -25,7 +25,7 @@ from ssa_export.training.data import SceneStore, scene_store
 
 CLIP_SIZE: Final = 96
 BLIP_SIZE: Final = 96
-CLIPSEG_SIZE: Final = 128
+CLIPSEG_SIZE: Final = 96
 
 MIN_PIXELS: Final = 250
 CAPTIONS: Final = 3
@@ -96,7 +96,7 @@ def clipseg_pixels(crop: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
 
 def crop_store(count: int, scenes: int, cache: Path) -> CropStore:
     """`count` crops of the first `scenes` training scenes, cut unless `cache` has them."""
-    folder = cache / f"crops-{count}-{scenes}"
+    folder = cache / f"crops-{count}-{scenes}-{CLIP_SIZE}-{BLIP_SIZE}-{CLIPSEG_SIZE}"
     if not folder.is_dir():
         _cut(count, scenes, cache, folder)
     arrays = {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in _SHAPES}
