@@ -62,7 +62,8 @@ def write(dataset: Dataset, destination: Destination) -> None:
             if held >= _GROUP_BYTES:
                 shards.write(rows, held)
                 rows, held = [], 0
-        shards.write(rows, held)
+        if rows:
+            shards.write(rows, held)
 
 
 class _Shards:

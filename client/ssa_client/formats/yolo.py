@@ -22,6 +22,9 @@ from ssa_client.writers import replacing
 
 _FEWEST_POINTS = 3  # with less, Ultralytics takes the line for a box
 _TRIED_POINTS = 64
+# Readers turn shares into pixels again: Ultralytics drops the fraction, supervision rounds. From
+# here both find the pixel meant.
+_WITHIN_PIXEL = 0.25
 Points = npt.NDArray[np.int32]
 
 
@@ -75,8 +78,7 @@ def _lines(image: StoredImage, categories: Categories) -> str:
     height, width = image.size_hw
     lines = []
     for mask in image.masks:
-        # The middle of a pixel, as a share: it falls into the same pixel at any size.
-        points = (polygon(mask.window()) + mask.box_xyxy[:2] + 0.5) / (width, height)
+        points = (polygon(mask.window()) + mask.box_xyxy[:2] + _WITHIN_PIXEL) / (width, height)
         numbers = " ".join(f"{number:.7g}" for number in points.ravel().tolist())
         lines.append(f"{categories.id_of(mask) - _first(categories)} {numbers}\n")
     return "".join(lines)

@@ -31,10 +31,6 @@ def filled(points: npt.NDArray[np.int32], size_hw: tuple[int, int]) -> Bools:
     return canvas.view(np.bool_)
 
 
-def iou(one: Bools, other: Bools) -> float:
-    return float((one & other).sum() / (one | other).sum())
-
-
 def disc(x: int, y: int, radius: int) -> Bools:
     rows, columns = np.mgrid[:40, :50]
     return np.asarray((rows - y) ** 2 + (columns - x) ** 2 <= radius**2)
@@ -76,7 +72,7 @@ def test_corners_alone_are_written() -> None:
     assert polygon(SQUARE).tolist() == [[5, 5], [5, 34], [44, 34], [44, 5]]
 
 
-def test_labels_filled_give_the_masks_at_any_size(stored: Results) -> None:
+def test_labels_filled_give_the_masks(stored: Results) -> None:
     out = converted(stored, "yolo")
     names = yaml.safe_load((out / "data.yaml").read_text("utf-8"))["names"]
     assert list(names) == list(range(len(names)))  # Ultralytics refuses gaps
@@ -94,10 +90,6 @@ def test_labels_filled_give_the_masks_at_any_size(stored: Results) -> None:
             np.testing.assert_array_equal(
                 filled(points, mask.shape), filled(polygon(mask), mask.shape)
             )
-            twice = np.kron(mask, np.ones((2, 2), np.bool_))
-            if mask.sum() > 300:
-                back = filled((shares * (2 * width, 2 * height)).astype(np.int32), twice.shape)
-                assert iou(back, twice) > 0.85
 
 
 def test_the_closed_set_keeps_its_ids(stored: Results) -> None:
@@ -122,5 +114,4 @@ def test_supervision_reads_the_folder(stored: Results) -> None:
         masks, class_names = stored.masks[file_name], stored.class_names[file_name]
         assert [dataset.classes[int(id_)] for id_ in detections.class_id] == class_names
         for mask, read in zip(masks, detections.mask if masks else [], strict=True):
-            if mask.sum() > 300:
-                assert iou(read, mask) > 0.85
+            np.testing.assert_array_equal(read, filled(polygon(mask), mask.shape))

@@ -7,7 +7,10 @@ import sys
 
 import pytest
 
-HEAVY = ("torch", "transformers", "onnxruntime", "cv2", "supervision", "scipy", "pytriton")
+HEAVY = (
+    *("torch", "transformers", "onnxruntime", "cv2", "supervision", "scipy", "pytriton"),
+    *("datasets", "pyarrow", "pandas"),
+)
 
 
 @pytest.mark.parametrize("module", ["ssa_client", "ssa_client.cli"])
