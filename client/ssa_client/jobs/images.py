@@ -21,13 +21,14 @@ BLOCK = 10_000
 def is_image(file_name: str) -> bool:
     """Whether a file of that name is an image to work on."""
     stem, _, suffix = file_name.rpartition(".")
+    is_one = bool(stem) and f".{suffix.lower()}" in IMAGE_SUFFIXES
     # Pictures that an earlier run drew are no input, where --out is the images' own folder.
-    return f".{suffix.lower()}" in IMAGE_SUFFIXES and not stem.endswith("_semantic")
+    return is_one and not stem.endswith("_semantic")
 
 
 def output_name(file_name: str) -> str:
     """The name that the files made of an image start with."""
-    return Path(file_name).stem
+    return file_name.rpartition(".")[0]
 
 
 def stable_image_id(file_name: str) -> int:
