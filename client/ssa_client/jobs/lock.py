@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
 import socket
 from collections.abc import Iterator
@@ -26,6 +25,10 @@ def folder_lock(folder: Path) -> Iterator[None]:
         JobRunningError: another process holds it.
         OSError: the file cannot be written, or its file system has no locks.
     """
+    try:
+        import fcntl  # here, so that the `ssa` command's other parts start where there is none
+    except ImportError as error:
+        raise OSError(errno.ENOSYS, "this system has no POSIX file locks") from error
     descriptor = os.open(folder / LOCK_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
     try:
         try:

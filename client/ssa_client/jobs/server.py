@@ -15,6 +15,8 @@ from ssa_client.jobs.manifest import Manifest, Request
 
 FIRST_WAIT_S = 0.25
 LONGEST_WAIT_S = 8.0
+# A server that fails again within so long was not back, whatever it said of itself.
+_BACK_FOR_S = 5.0
 
 
 class Readiness(Protocol):
@@ -45,6 +47,7 @@ class JobServer:
         self._notice = notice
         self._manifest: Manifest | None = None
         self._down_since: float | None = None
+        self._back_at: float | None = None
         self._waiting = 0
         self._verdict: SsaError | None = None
         self._settled = asyncio.Event()
@@ -85,6 +88,8 @@ class JobServer:
             ServerGoneError: it did not come back in time.
             JobDiffersError: other models or settings came back.
         """
+        if self._back_at and time.monotonic() - self._back_at > _BACK_FOR_S:
+            self._down_since = self._back_at = None
         self._waiting += 1
         self._settled.clear()
         try:
@@ -92,6 +97,7 @@ class JobServer:
                 await self._pause(attempt, error)
                 attempt += 1
                 if await self._is_back():
+                    self._back_at = time.monotonic()
                     return
         except SsaError as verdict:
             self._verdict = verdict
