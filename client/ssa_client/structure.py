@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from pycocotools import mask as coco_mask
 
+from ssa_backend import rle
 from ssa_client.results import Segment
 
 UNCOVERED = -1
@@ -25,11 +26,15 @@ def panoptic_map(masks: Sequence[Segment], size_hw: tuple[int, int]) -> npt.NDAr
     """Which of `masks` each pixel belongs to, int32 [H, W]; `UNCOVERED` where there is none.
 
     The largest are painted first, so that the smaller lie on top; of two with the same area the
-    later one does. One decoded mask is in memory at a time.
+    later one does. One mask at a time is decoded, and of it the box that it occupies.
     """
     panoptic = np.full(size_hw, UNCOVERED, np.int32)
     for index in _largest_first(masks):
-        panoptic[masks[index].decode()] = index
+        runs = rle.decode(masks[index].segmentation["counts"].encode("ascii"), size_hw)
+        if runs.area:
+            x0, y0, x1, y1 = runs.box_xyxy(size_hw[0])
+            box = panoptic[y0 : y1 + 1, x0 : x1 + 1]
+            box[runs.columns(size_hw[0]).T] = index
     return panoptic
 
 
@@ -38,13 +43,13 @@ def visible_areas(masks: Sequence[Segment]) -> tuple[int, ...]:
     areas = [0] * len(masks)
     on_top = None  # the union of all that lie on the mask at hand
     for index in reversed(_largest_first(masks)):
-        rle = masks[index].segmentation
+        mask = masks[index].segmentation
         if on_top is None:
-            hidden, on_top = 0, rle
+            hidden, on_top = 0, mask
         else:
-            hidden = int(coco_mask.area(coco_mask.merge([rle, on_top], intersect=True)))
-            on_top = coco_mask.merge([rle, on_top])
-        areas[index] = int(coco_mask.area(rle)) - hidden
+            hidden = int(coco_mask.area(coco_mask.merge([mask, on_top], intersect=True)))
+            on_top = coco_mask.merge([mask, on_top])
+        areas[index] = int(coco_mask.area(mask)) - hidden
     return tuple(areas)
 
 

@@ -11,12 +11,12 @@ from typing import Any
 from xml.sax.saxutils import quoteattr
 
 import numpy as np
-import numpy.typing as npt
 
+from ssa_backend import rle
 from ssa_client._palette import class_colors
 from ssa_client.formats.destination import Destination
 from ssa_client.formats.folder import Categories, Dataset
-from ssa_client.formats.stored import StoredImage
+from ssa_client.formats.stored import StoredImage, StoredMask
 from ssa_client.formats.streamed_json import json_list
 from ssa_client.writers import replacing
 
@@ -43,27 +43,37 @@ def write(dataset: Dataset, destination: Destination) -> None:
             tasks.append(_task(image, destination.image_url + image.file_name))
 
 
-def encode_brush(mask: npt.NDArray[np.bool_]) -> list[int]:
-    """Label Studio's RLE of a mask bool [H, W], with 255 in all four channels inside.
+def encode_brush(mask: StoredMask) -> list[int]:
+    """Label Studio's RLE of a mask, with 255 in all four channels inside.
 
     A header (32 bits for the number of bytes, 5 for bits in a word, less 1, and 4 for each of the
     widths a length may have, less 1), then for each run: 1, which width, length less 1, value.
     """
-    flat = mask.ravel()
-    edges = np.flatnonzero(flat[1:] != flat[:-1]) + 1
-    lengths = np.diff(np.concatenate([[0], edges, [flat.size]])) * _CHANNELS
-    bits = [f"{flat.size * _CHANNELS:032b}{_WORD_BITS - 1:05b}"]
+    height, width = mask.segmentation["size"]
+    pixels = height * width
+    x0, y0, _, _ = mask.box_xyxy
+    # With rows in the place of columns, these are runs along rows.
+    runs = rle.runs_of_window(mask.window().T, y0, x0, width)
+    edges = np.stack([runs.starts, runs.starts + runs.lengths], axis=1).ravel()
+    lengths = np.diff(np.concatenate([[0], edges, [pixels]])) * _CHANNELS
+    inside = False
+    bits = [f"{pixels * _CHANNELS:032b}{_WORD_BITS - 1:05b}"]
     bits += [f"{width - 1:04b}" for width in _LENGTH_BITS]
-    inside = bool(flat[0])
     for length in lengths.tolist():
         word = f"{_INSIDE if inside else 0:0{_WORD_BITS}b}"
-        for part in [_LONGEST] * ((length - 1) // _LONGEST) + [(length - 1) % _LONGEST + 1]:
+        for part in _parts(length):
             choice = next(i for i, width in enumerate(_LENGTH_BITS) if part <= 1 << width)
             bits.append(f"1{choice:02b}{part - 1:0{_LENGTH_BITS[choice]}b}{word}")
         inside = not inside
     text = "".join(bits)
     text += "0" * (-len(text) % 8)
     return list(int(text, 2).to_bytes(len(text) // 8, "big"))
+
+
+def _parts(length: int) -> list[int]:
+    """A run's length in parts that can be written; nothing of one that is empty."""
+    full, rest = divmod(length, _LONGEST)
+    return [_LONGEST] * full + [rest] * (rest > 0)
 
 
 def _task(image: StoredImage, url: str) -> dict[str, Any]:
@@ -80,7 +90,7 @@ def _task(image: StoredImage, url: str) -> dict[str, Any]:
             "score": mask.confidence,
             "value": {
                 "format": "rle",
-                "rle": encode_brush(mask.decode()),
+                "rle": encode_brush(mask),
                 "brushlabels": [mask.class_name],
             },
         }

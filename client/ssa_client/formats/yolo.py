@@ -21,7 +21,7 @@ from ssa_client.formats.streamed_json import dumps
 from ssa_client.writers import replacing
 
 _FEWEST_POINTS = 3  # with less, Ultralytics takes the line for a box
-_TRIED_POINTS = 64
+_TRIED_POINTS = (2048, 64)  # of the one polygon, and of each part to join to it
 # Readers turn shares into pixels again: Ultralytics drops the fraction, supervision rounds. From
 # here both find the pixel meant.
 _WITHIN_PIXEL = 0.25
@@ -58,11 +58,10 @@ def polygon(mask: npt.NDArray[np.bool_]) -> Points:
 
 def _join(one: Points, other: Points) -> Points:
     """`one`, leaving at the point nearest to `other` to go around it and come back."""
-    # Near enough is as good, and keeps the distances few where both are long.
-    stride = len(other) // _TRIED_POINTS + 1
-    distances = np.abs(one[:, None] - other[::stride]).max(axis=2)
-    leave, column = np.unravel_index(distances.argmin(), distances.shape)
-    enter = column * stride
+    # Near enough is as good, and keeps the distances few where there are many long parts.
+    steps = len(one) // _TRIED_POINTS[0] + 1, len(other) // _TRIED_POINTS[1] + 1
+    distances = np.abs(one[:: steps[0], None] - other[:: steps[1]]).max(axis=2)
+    leave, enter = np.unravel_index(distances.argmin(), distances.shape) * np.array(steps)
     around = np.concatenate([other[enter:], other[: enter + 1]])
     return np.concatenate([one[: leave + 1], around, one[leave:]])
 

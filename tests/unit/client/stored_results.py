@@ -64,7 +64,8 @@ def scene(size_hw: tuple[int, int], seed: int) -> list[Bools]:
     sieve = disc(width / 2, height / 2, 13) & (random.random(size_hw) < 0.9)
     masks = [rows >= height // 2, ring, parts, sieve, (rows == 2) & (columns == 3)]
     masks += [(rows == height - 1) & (columns > 5), np.ones(size_hw, np.bool_)]
-    masks += [disc(*random.uniform(0, min(size_hw), 2), radius) for radius in (2.5, 5, 9)]
+    centers = random.uniform(0, min(size_hw), (3, 2)).tolist()
+    masks += [disc(x, y, radius) for (x, y), radius in zip(centers, (2.5, 5, 9), strict=True)]
     return sorted(masks, key=lambda mask: -int(mask.sum()))
 
 
@@ -116,8 +117,18 @@ def engine_results(folder: Path) -> Results:
 
 def _labelled(mask: Bools, name: str, given_id: int) -> LabelledMask:
     return LabelledMask(
-        *(encode_mask(mask), (0, 0, 1, 1), int(mask.sum()), name, (name, "thing")),
-        *((0.5, 0.25), (0.75, 0.25), "a caption", "car", 0.5, "van", 0.5),
+        segmentation=encode_mask(mask),
+        bbox_xywh=(0, 0, 1, 1),
+        area=int(mask.sum()),
+        class_name=name,
+        class_proposals=(name, "thing"),
+        clip_scores=(0.5, 0.25),
+        clipseg_shares=(0.75, 0.25),
+        caption="a caption",
+        coco_name="car",
+        coco_share=0.5,
+        ade20k_name="van",
+        ade20k_share=0.5,
         source={"id": given_id, "class_id": 7},
     )
 

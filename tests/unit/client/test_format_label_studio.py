@@ -11,6 +11,9 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from ssa_backend import rle
+from ssa_client.conversions import encode_mask
+from ssa_client.formats import StoredMask
 from ssa_client.formats.label_studio import encode_brush
 from tests.unit.client.stored_results import SIZES_HW, Results, converted, read_with_tool
 
@@ -76,12 +79,25 @@ def test_the_labeling_config_has_each_label_and_the_regions_names(stored: Result
     [
         np.ones((300, 400), np.bool_),  # a run longer than the longest that can be written
         np.ones((128, 128), np.bool_),  # exactly the longest
-        np.zeros((1, 1), np.bool_),
+        np.ones((1, 1), np.bool_),
         np.indices((5, 7)).sum(axis=0) % 2 == 0,
     ],
 )
 def test_runs_of_any_length_are_written(mask: npt.NDArray[np.bool_]) -> None:
-    np.testing.assert_array_equal(decoded(encode_brush(mask))[::4], mask.ravel() * np.uint8(255))
+    counts = encode_mask(mask)["counts"]
+    runs = rle.decode(counts.encode("ascii"), (mask.shape[0], mask.shape[1]))
+    stored = StoredMask(
+        segmentation=encode_mask(mask),
+        bbox_xywh=(0, 0, 0, 0),
+        area=runs.area,
+        id=1,
+        class_name="a",
+        class_id=None,
+        confidence=1.0,
+        box_xyxy=runs.box_xyxy(len(mask)),
+        runs=runs,
+    )
+    np.testing.assert_array_equal(decoded(encode_brush(stored))[::4], mask.ravel() * np.uint8(255))
 
 
 _SDK = """
