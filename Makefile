@@ -19,7 +19,7 @@ serve: .venv/.demo  ## Start the embedded Triton server on loopback.
 test: .venv/.dev  ## Run the tests (minutes).
 	$(BIN)/python -m pytest -m "not full"
 
-test-full: .venv/.dev  ## Run every test, the long ones too.
+test-full: .venv/.dev .venv-formats/.installed  ## Run every test, the long ones too.
 	$(BIN)/python -m pytest
 
 check: .venv/.dev  ## Lint, format, types, and drift of the generated configs.
@@ -39,7 +39,7 @@ perf: .venv/.demo .venv-perf/.installed  ## Measure the ensemble with perf_analy
 	$(BIN)/python benchmarks/perf_analyzer.py --environment .venv-perf
 
 clean:  ## Remove what the other targets made.
-	rm -rf .venv .venv-perf build output
+	rm -rf .venv .venv-perf .venv-formats build output
 
 # Marker files remember what is installed, so that a second run starts at once.
 .venv/.base:
@@ -64,4 +64,15 @@ clean:  ## Remove what the other targets made.
 	$(PYTHON) -m venv .venv-perf
 	.venv-perf/bin/python -m pip --disable-pip-version-check --quiet install \
 		"tritonclient==2.50.0" nvidia-cuda-runtime-cu12
+	@touch $@
+
+# Tools that read the annotation formats back want another numpy and another OpenCV.
+.venv-formats/.installed: tests/format-tools.txt
+	@echo "Setting up the formats' own tools ..."
+	$(PYTHON) -m venv .venv-formats
+	.venv-formats/bin/python -m pip --disable-pip-version-check --quiet install \
+		--requirement tests/format-tools.txt
+	.venv-formats/bin/python -m pip --disable-pip-version-check --quiet install --no-deps \
+		"git+https://github.com/cocodataset/panopticapi.git" \
+		|| echo "panopticapi cannot be had here: its test is skipped."
 	@touch $@
