@@ -31,7 +31,15 @@ RESULTS = Path(__file__).parent / "results" / "engine_accuracy.md"
 MIN_AREA = 400
 SAME_OBJECT_IOU = 0.5
 TIMEOUT_S = 600.0
-COLUMNS = ("class", "masks", "engine", "among proposals", "COCO voter", "ADE20K voter")
+COLUMNS = (
+    "class",
+    "masks",
+    "engine",
+    "CLIP's first",
+    "among proposals",
+    "COCO voter",
+    "ADE20K voter",
+)
 
 
 @dataclass
@@ -40,6 +48,7 @@ class Right:
 
     masks: int = 0
     engine: int = 0
+    clip: int = 0
     proposals: int = 0
     coco: int = 0
     ade20k: int = 0
@@ -48,6 +57,7 @@ class Right:
         """Judge one mask that shows an instance of `class_id`."""
         self.masks += 1
         self.engine += names_accept(class_id, mask.class_name)
+        self.clip += names_accept(class_id, mask.class_proposals[0])
         self.proposals += any(names_accept(class_id, name) for name in mask.class_proposals)
         self.coco += names_accept(class_id, mask.coco_name)
         self.ade20k += names_accept(class_id, mask.ade20k_name)
@@ -131,8 +141,9 @@ def write(scenes: int, seed: int, given: ByClass, found: ByClass, instances: int
             f"`python -m benchmarks.engine_accuracy --scenes {scenes} --seed {seed}`.",
             "",
             "Percent of masks whose name the scene's facts accept "
-            "(`ssa_export.scenes.names.names_accept`): `engine` is `class_name`, `among proposals` "
-            "any of `class_proposals`, the voters are `coco_name` and `ade20k_name`.",
+            "(`ssa_export.scenes.names.names_accept`): `engine` is `class_name`, `CLIP's first` "
+            "the first of `class_proposals`, `among proposals` any of them, the "
+            "voters are `coco_name` and `ade20k_name`.",
             "",
             f"## Given masks: the scenes' own, over {MIN_AREA} pixels",
             "",

@@ -7,6 +7,10 @@ through a real server over gRPC, the original (`tests/reference/engine.py`) in P
 is another scene, so that neither side sees an image twice; the first, to warm up, does not count.
 `mini` is the committed repository. `real` is CLIP B/32, BLIP base and CLIPSeg rd16 with random
 weights, made and exported on the spot (minutes, and 5 GB of disk).
+
+Beside the time that passes stands the processor time of all processes of a side, which tells more
+where other work shares the cores. PyTorch's second thread spends some of it waiting: compare
+processor times with `--threads 1`.
 """
 
 from __future__ import annotations
@@ -17,11 +21,13 @@ import platform
 import statistics
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
+import psutil
 import torch
 
 from benchmarks.engine_real_size import build
@@ -44,35 +50,44 @@ COLUMNS = (
     "engine, ms a mask",
     "original, ms a mask",
     "ratio",
+    "engine, CPU ms",
+    "original, CPU ms",
+    "ratio",
     "same names",
     "load average",
 )
 
 
 @dataclass
+class Side:
+    """What each repeat took on one side, in seconds of the clock and of the processors."""
+
+    wall_s: list[float] = field(default_factory=list)
+    cpu_s: list[float] = field(default_factory=list)
+
+
+@dataclass
 class Comparison:
-    """Seconds of each repeat on either side, and on how many masks they agree."""
+    """Both sides, and on how many masks they agree."""
 
     masks: int
-    engine_s: list[float] = field(default_factory=list)
-    original_s: list[float] = field(default_factory=list)
+    engine: Side = field(default_factory=Side)
+    original: Side = field(default_factory=Side)
     same: int = 0
-
-    @property
-    def ratio(self) -> float:
-        """How many times more the original costs, by the medians."""
-        return statistics.median(self.original_s) / statistics.median(self.engine_s)
 
     def cells(self, models: str) -> list[str]:
         """A row of the results."""
-        repeats = len(self.engine_s)
+        repeats = len(self.engine.wall_s)
         return [
             models,
             str(self.masks),
             str(repeats),
-            _spread(self.engine_s, self.masks),
-            _spread(self.original_s, self.masks),
-            f"**{self.ratio:.1f}**",
+            _spread(self.engine.wall_s, self.masks),
+            _spread(self.original.wall_s, self.masks),
+            f"**{_ratio(self.original.wall_s, self.engine.wall_s):.1f}**",
+            _spread(self.engine.cpu_s, self.masks),
+            _spread(self.original.cpu_s, self.masks),
+            f"{_ratio(self.original.cpu_s, self.engine.cpu_s):.1f}",
             f"{self.same} of {repeats * self.masks}",
             f"{os.getloadavg()[1]:.1f}",
         ]
@@ -108,20 +123,37 @@ def compare(repository: Path, reference: EngineReference, masks: int, repeats: i
     comparison = Comparison(masks)
     embedded = EmbeddedServer(repository, http_port=0, grpc_port=0, metrics_port=0)
     with embedded as server, SsaClient(server.grpc_url, timeout_s=TIMEOUT_S) as client:
+        assert server.process
+        server_cpu_s = partial(cpu_s, (server.process.pid, *server.process.stubs()))
         for k in range(repeats + 1):
             image, given = given_scene(SEED, k, 100).image, many_masks(SEED, k, masks)
-            started = time.perf_counter()
-            engine = client.label(image, masks=given).masks
-            between = time.perf_counter()
-            original = list(reference.label(image, given))
-            ended = time.perf_counter()
-            print(f"scene {k}: {between - started:.2f} s, {ended - between:.2f} s", flush=True)
+            engine_side, original_side = Side(), Side()
+            with timed(engine_side, server_cpu_s):
+                engine = client.label(image, masks=given).masks
+            with timed(original_side, time.process_time):
+                original = list(reference.label(image, given))
+            print(f"scene {k}: {engine_side}, {original_side}", flush=True)
             if k > 0:
-                comparison.engine_s.append(between - started)
-                comparison.original_s.append(ended - between)
+                _extend(comparison.engine, engine_side)
+                _extend(comparison.original, original_side)
                 pairs = zip(engine, original, strict=True)
                 comparison.same += sum(a.class_name == b.class_name for a, b in pairs)
     return comparison
+
+
+@contextmanager
+def timed(side: Side, cpu: Callable[[], float]) -> Iterator[None]:
+    """Add what the block takes to `side`; `cpu` reads the processor time of its processes."""
+    wall_started, cpu_started = time.perf_counter(), cpu()
+    yield
+    side.wall_s.append(time.perf_counter() - wall_started)
+    side.cpu_s.append(cpu() - cpu_started)
+
+
+def cpu_s(pids: Iterable[int]) -> float:
+    """Processor seconds that these processes have used."""
+    times = [psutil.Process(pid).cpu_times() for pid in pids]
+    return float(sum(t.user + t.system for t in times))
 
 
 @contextmanager
@@ -145,6 +177,15 @@ def real_size() -> Iterator[tuple[Path, EngineReference]]:
         yield repository, EngineReference(checkpoints, best_available(), side)
 
 
+def _extend(side: Side, repeat: Side) -> None:
+    side.wall_s += repeat.wall_s
+    side.cpu_s += repeat.cpu_s
+
+
+def _ratio(original_s: list[float], engine_s: list[float]) -> float:
+    return statistics.median(original_s) / statistics.median(engine_s)
+
+
 def _spread(seconds: list[float], masks: int) -> str:
     low, middle, high = (
         1000 * s / masks for s in (min(seconds), statistics.median(seconds), max(seconds))
@@ -160,7 +201,7 @@ def write(rows: list[list[str]], threads: int) -> None:
         "Given masks of held-out scenes, 480x640, written by `python -m benchmarks.engine_cost`. "
         "The engine through a real server over gRPC, against the original's algorithm, mask by "
         "mask, in PyTorch, in turn. Median (least to most) of the repeats, each on another scene, "
-        "a warm-up left out; the ratio is of the medians.",
+        "a warm-up left out; ratios are of the medians.",
         "",
         f"{platform.machine()}, {len(os.sched_getaffinity(0))} cores, torch {torch.__version__} "
         f"on {threads} threads, embedded server.",

@@ -1,8 +1,8 @@
 """Random checkpoints of published sizes for the engine: CLIP B/32, BLIP base, CLIPSeg rd16.
 
 Small Segformers take the two semantic slots. Weights say nothing about the time that a network
-takes, but a caption's length does: BLIP is kept from ending early and from words that it has no
-spelling for, so that every caption is as long as it may be.
+takes, but a caption's length does: BLIP is kept from ending early and from tokens that are no
+words, so that every caption is as long as it may be, and has something to name.
 """
 
 from __future__ import annotations
@@ -13,26 +13,21 @@ from typing import Any
 import torch
 from transformers import (
     AutoModelForSemanticSegmentation,
-    BlipConfig,
-    BlipForConditionalGeneration,
-    BlipImageProcessorPil,
-    CLIPConfig,
-    CLIPImageProcessorPil,
-    CLIPModel,
-    CLIPSegConfig,
-    CLIPSegForImageSegmentation,
+    BertTokenizer,
     SegformerConfig,
     SegformerImageProcessorPil,
-    ViTImageProcessorPil,
 )
-from transformers.image_utils import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
 
+from benchmarks.engine_checkpoints import ENGINE_CHECKPOINTS
 from benchmarks.export_parity import MIT, randomise
 from ssa_backend.labels import ADE20K, COCO_PANOPTIC
 from ssa_export.scenes.names import ALL_NAMES
-from ssa_export.training.tokenizers import blip_tokenizer, clip_tokenizer
+from ssa_export.training.tokenizers import clip_tokenizer
 from tests.reference.engine import Checkpoints
 
+# Where the published vocabulary has its special tokens, and room for words.
+SPECIAL = {"[PAD]": 0, "[UNK]": 100, "[CLS]": 101, "[SEP]": 102, "[MASK]": 103, "[DEC]": 30522}
+FIRST_WORD = 2000
 NEVER = -1e4  # a logit
 
 
@@ -43,8 +38,8 @@ def build(folder: Path) -> Checkpoints:
         coco=build_segformer(folder / "coco", COCO_PANOPTIC),
         ade20k=build_segformer(folder / "ade20k", ADE20K),
         blip=build_blip(folder / "blip"),
-        clip=build_clip(folder / "clip"),
-        clipseg=build_clipseg(folder / "clipseg"),
+        clip=build_named(folder / "clip", "clip-vit-b-32"),
+        clipseg=build_named(folder / "clipseg", "clipseg-rd16"),
     )
 
 
@@ -61,54 +56,27 @@ def build_segformer(folder: Path, labels: tuple[str, ...]) -> Path:
     return save(folder, randomise(model), SegformerImageProcessorPil())
 
 
-def build_clip(folder: Path) -> Path:
-    """CLIP ViT-B/32; all sizes are transformers' defaults."""
-    tokenizer = clip_tokenizer(ALL_NAMES)
-    model = CLIPModel(CLIPConfig(text_config=token_ids(tokenizer)))
-    return save(folder, randomise(model), CLIPImageProcessorPil(), tokenizer)
-
-
-def build_clipseg(folder: Path) -> Path:
-    """CLIPSeg rd16, on CLIP's ViT-B/16."""
-    tokenizer = clip_tokenizer(ALL_NAMES)
-    config = CLIPSegConfig(
-        text_config=token_ids(tokenizer), vision_config={"patch_size": 16}, reduce_dim=16
+def build_named(folder: Path, name: str) -> Path:
+    """CLIP or CLIPSeg, whose names take as few tokens as in the published vocabulary."""
+    checkpoint = ENGINE_CHECKPOINTS[name]
+    return save(
+        folder, randomise(checkpoint.model()), checkpoint.images(), clip_tokenizer(ALL_NAMES)
     )
-    images = ViTImageProcessorPil(image_mean=IMAGENET_DEFAULT_MEAN, image_std=IMAGENET_DEFAULT_STD)
-    return save(folder, randomise(CLIPSegForImageSegmentation(config)), images, tokenizer)
 
 
 def build_blip(folder: Path) -> Path:
-    """BLIP base, whose captions are `tokenizer`'s whole words and never end by themselves."""
-    tokenizer = blip_tokenizer(ALL_NAMES)
-    config = BlipConfig(
-        text_config={
-            "num_attention_heads": 12,
-            "encoder_hidden_size": 768,
-            "bos_token_id": tokenizer.bos_token_id,
-            "sep_token_id": tokenizer.sep_token_id,
-            "pad_token_id": tokenizer.pad_token_id,
-            "is_decoder": True,
-        }
-    )
-    model = randomise(BlipForConditionalGeneration(config))
-    words = [id_ for token, id_ in tokenizer.get_vocab().items() if token.isalpha()]
+    """BLIP base, whose captions never end by themselves."""
+    words = sorted({word for name in ALL_NAMES for word in name.split()})
+    ids = {word: FIRST_WORD + i for i, word in enumerate(words)}
+    checkpoint = ENGINE_CHECKPOINTS["blip-base"]
+    model = randomise(checkpoint.model())
     with torch.no_grad():
         bias = model.text_decoder.cls.predictions.decoder.bias
         bias.fill_(NEVER)
-        bias[words] = 0
+        bias[list(ids.values())] = 0
         # Another word at every place, where random weights would repeat one for ever.
         model.text_decoder.bert.embeddings.position_embeddings.weight.normal_(0, 1)
-    return save(folder, model, BlipImageProcessorPil(), tokenizer)
-
-
-def token_ids(tokenizer: Any) -> dict[str, int]:
-    """What a text encoder's configuration must know of its tokenizer."""
-    return {
-        "bos_token_id": tokenizer.bos_token_id,
-        "eos_token_id": tokenizer.eos_token_id,
-        "pad_token_id": tokenizer.pad_token_id,
-    }
+    return save(folder, model, checkpoint.images(), BertTokenizer({**SPECIAL, **ids}))
 
 
 def save(folder: Path, *parts: Any) -> Path:
