@@ -157,21 +157,23 @@ def write_scenes(folder: Path, count: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("count", "clients", "servers"),
+    ("count", "clients", "servers", "options"),
     [
-        pytest.param(200, 6, 2, id="200 images"),
-        pytest.param(1000, 14, 6, id="1000 images", marks=pytest.mark.full),
+        pytest.param(200, 6, 2, (), id="200 images"),
+        pytest.param(
+            *(1000, 14, 6, ("--save-img",)), id="1000 images and pictures", marks=pytest.mark.full
+        ),
     ],
 )
 def test_kills_at_random_change_nothing(
-    tmp_path: Path, count: int, clients: int, servers: int
+    tmp_path: Path, count: int, clients: int, servers: int, options: tuple[str, ...]
 ) -> None:
     images = tmp_path / "images"
     write_noise(images, count)
     with fake_server(tmp_path / "calm.log") as other, fake_server(tmp_path / "fire.log") as server:
-        calm = Annotate(images, tmp_path / "calm", f"127.0.0.1:{other.port}")
+        calm = Annotate(images, tmp_path / "calm", f"127.0.0.1:{other.port}", options)
         undisturbed = calm.start()
-        job = Annotate(images, tmp_path / "fire", f"127.0.0.1:{server.port}")
+        job = Annotate(images, tmp_path / "fire", f"127.0.0.1:{server.port}", options)
         run_under_fire(job, count, clients, servers, server.kill)
         calm.finish(undisturbed)
         asked = server.requests()
@@ -180,7 +182,10 @@ def test_kills_at_random_change_nothing(
     assert f"0 annotated, 0 masks, in {job.out}; {count} were done before" in again
     assert server.requests() == asked
     found = results(job.out)
-    assert found.keys() == {f"{number:04}_semantic.json" for number in range(count)}
+    kinds = ("json", "png") if options else ("json",)
+    assert found.keys() == {
+        f"{number:04}_semantic.{kind}" for number in range(count) for kind in kinds
+    }
     assert found == results(calm.out)
     assert all(
         name_of((images / f"{number:04}.png").read_bytes()).encode()
@@ -200,7 +205,7 @@ def test_kills_change_nothing_with_the_real_server(repository: Path, tmp_path: P
     write_scenes(tmp_path / "images", count)
     has_engine = (repository / "ssa_engine").is_dir()
     pipeline = () if has_engine else ("--closed-set",)
-    options = (*pipeline, "--set", "points_per_side=2", "--save-img")
+    options = (*pipeline, "--set", "points_per_side=2")
     with EmbeddedServer(
         repository, http_port=0, grpc_port=0, metrics_port=0, log_file=tmp_path / "server.log"
     ) as server:
@@ -222,5 +227,5 @@ def test_kills_change_nothing_with_the_real_server(repository: Path, tmp_path: P
         print(f"undisturbed {calm_s:.0f} s, under fire {time.monotonic() - began:.0f} s")
 
     found = results(job.out)
-    assert len(found) == 2 * count
+    assert len(found) == count
     assert found == results(calm.out)
