@@ -21,11 +21,11 @@ from ssa_client.formats.streamed_json import dumps
 from ssa_client.writers import replacing
 
 _FEWEST_POINTS = 3  # with less, Ultralytics takes the line for a box
-_TRIED_POINTS = (2048, 64)  # of the one polygon, and of each part to join to it
+_TRIED_POINTS = (512, 32)  # of the one polygon, and of each part to join to it
 # Readers turn shares into pixels again: Ultralytics drops the fraction, supervision rounds. From
 # here both find the pixel meant.
 _WITHIN_PIXEL = 0.25
-Points = npt.NDArray[np.int32]
+Points = npt.NDArray[np.int64]
 
 
 def write(dataset: Dataset, destination: Destination) -> None:
@@ -46,9 +46,9 @@ def write(dataset: Dataset, destination: Destination) -> None:
 
 
 def polygon(mask: npt.NDArray[np.bool_]) -> Points:
-    """The outline of a mask bool [h, w] with a pixel, in one piece: int32 [N, 2] x, y, N >= 3."""
+    """The outline of a mask bool [h, w] with a pixel, in one piece: int64 [N, 2] x, y, N >= 3."""
     found, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
-    contours = [np.asarray(contour, np.int32).reshape(-1, 2) for contour in found]
+    contours = [np.asarray(contour, np.int64).reshape(-1, 2) for contour in found]
     joined = contours[0]
     for contour in contours[1:]:
         joined = _join(joined, contour)
@@ -60,7 +60,8 @@ def _join(one: Points, other: Points) -> Points:
     """`one`, leaving at the point nearest to `other` to go around it and come back."""
     # Near enough is as good, and keeps the distances few where there are many long parts.
     steps = len(one) // _TRIED_POINTS[0] + 1, len(other) // _TRIED_POINTS[1] + 1
-    distances = np.abs(one[:: steps[0], None] - other[:: steps[1]]).max(axis=2)
+    across, down = (np.subtract.outer(one[:: steps[0], i], other[:: steps[1], i]) for i in (0, 1))
+    distances = across * across + down * down
     leave, enter = np.unravel_index(distances.argmin(), distances.shape) * np.array(steps)
     around = np.concatenate([other[enter:], other[: enter + 1]])
     return np.concatenate([one[: leave + 1], around, one[leave:]])

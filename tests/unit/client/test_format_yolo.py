@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -25,7 +26,7 @@ def without(mask: Bools, *boxes: tuple[slice, slice]) -> Bools:
     return mask
 
 
-def filled(points: npt.NDArray[np.int32], size_hw: tuple[int, ...]) -> Bools:
+def filled(points: npt.NDArray[Any], size_hw: tuple[int, ...]) -> Bools:
     canvas = np.zeros(size_hw, np.uint8)
     cv2.fillPoly(canvas, [points.astype(np.int32)], 1)
     return canvas.view(np.bool_)
