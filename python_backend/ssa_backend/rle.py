@@ -33,12 +33,6 @@ class Runs:
         """Number of foreground pixels."""
         return int(self.lengths.sum())
 
-    def pixels(self) -> IntArray:
-        """Every foreground pixel's column-major flat index, int64 [area], ascending."""
-        ends = np.cumsum(self.lengths)
-        offsets: IntArray = np.repeat(self.starts - (ends - self.lengths), self.lengths)
-        return offsets + np.arange(offsets.size, dtype=np.int64)
-
     def box_xyxy(self, height: int) -> tuple[int, int, int, int]:
         """The smallest box around at least one pixel of an image of `height` rows, ends included.
 

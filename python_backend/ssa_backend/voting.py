@@ -21,6 +21,9 @@ N_PROPOSALS = 3
 # Rows of the class map made at a time; bounds the memory of [classes, rows, width] scores.
 _TILE_ROWS = 32
 
+# Pixels of a mask counted at a time, for the same reason.
+_TILE_PIXELS = 2**17
+
 # By how much an interpolated score may leave the range of its neighbours, relative to the largest.
 _ROUNDING = 1e-5
 
@@ -191,14 +194,23 @@ def count_votes(
         from ssa_backend import voting_kernel
 
         return voting_kernel.count_votes(branch_map, masks, classes)
-    by_column = branch_map.T.ravel()
-    owner = np.full(by_column.size, -1, np.int32)
+    by_column = np.ascontiguousarray(branch_map.T)
+    owner = np.full(by_column.shape, -1, np.int32)
     votes = np.zeros((len(masks), classes), np.int64)
     for index, runs in enumerate(masks):
-        pixels = runs.pixels()
-        votes[index] = np.bincount(by_column[pixels], minlength=classes)
-        owner[pixels] = index
-    return votes, owner.reshape(branch_map.shape[::-1]).T
+        if not runs.area:
+            continue
+        x0, y0, x1, y1 = runs.box_xyxy(len(branch_map))
+        box = slice(x0, x1 + 1), slice(y0, y1 + 1)
+        inside = runs.columns(len(branch_map))
+        np.copyto(owner[box], index, where=inside)
+        window = by_column[box]
+        # `bincount` wants 8 bytes a pixel: of a large mask, some columns at a time.
+        step = max(_TILE_PIXELS // inside.shape[1], 1)
+        for start in range(0, len(inside), step):
+            part = slice(start, start + step)
+            votes[index] += np.bincount(window[part][inside[part]], minlength=classes)
+    return votes, owner.T
 
 
 def paint(branch_map: Any, owner: Any, class_ids: npt.NDArray[np.int32]) -> Any:
