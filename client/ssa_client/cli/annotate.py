@@ -100,10 +100,10 @@ def annotate(
     Names are open vocabulary and explain themselves: each mask has its caption, CLIP scores,
     CLIPSeg shares and votes, and a confidence to sort by.
 
-    It may be interrupted at any moment: the same command goes on where it was, and does nothing
-    twice. OUT/_job.json says what the results were made with; other settings or other models
-    need another OUT. An image that fails does not stop the others: OUT/_failures.jsonl says why
-    it failed, and the exit code is 1.
+    It may be interrupted at any moment: the same command goes on, and does what is missing.
+    OUT/_job.json says what the results were made with; other settings or other models need another
+    OUT. An image that fails does not stop the others: OUT/_failures.jsonl says why it failed, and
+    the exit code is 1.
 
         ssa annotate photos/ --out output --save-img
 
