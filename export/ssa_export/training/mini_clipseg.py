@@ -183,14 +183,16 @@ class ClipsegTask:
         there = masks.any(3).any(2)
         dice = (1 - (2 * overlap + 1) / (size + 1))[there].mean()
         best = torch.where(masks.sum(1) == 1, masks.argmax(1), _NONE)
-        choice = F.cross_entropy(logits, best, ignore_index=_NONE)
+        each = F.cross_entropy(logits, best, ignore_index=_NONE, reduction="none")
+        # The pixels that a crop is of count as much as all others, as few as they may be.
+        own, rest = best == 0, best > 0
+        choice = (_mean_by_crop(each, own) + _mean_by_crop(each, rest)) / 2
         with torch.no_grad():
-            decided = best != _NONE
-            right = (logits.argmax(1) == best)[decided].float().mean()
+            right = _mean_by_crop((logits.argmax(1) == 0).float(), own)
             hit = (logits > 0) & (masks > 0)
             either = (logits > 0) | (masks > 0)
             iou = (hit.sum((2, 3)) / either.sum((2, 3)).clamp(min=1))[there].mean()
-        figures = {"bce": float(bce.detach()), "iou": float(iou), "right name": float(right)}
+        figures = {"bce": float(bce.detach()), "iou": float(iou), "own name": float(right)}
         return bce + 0.5 * dice + 0.5 * choice, figures
 
     def save(self, module: nn.Module, folder: Path) -> None:
@@ -204,3 +206,10 @@ class ClipsegTask:
             image_std=IMAGENET_STD.tolist(),
         )
         save_processor(CLIPSegProcessor(images, self.tokenizer), folder)
+
+
+def _mean_by_crop(values: Tensor, where: Tensor) -> Tensor:
+    """The mean over crops that have any of the mean `where` it is true; both [B, S, S]."""
+    counts = where.sum((1, 2))
+    means = (values * where).sum((1, 2)) / counts.clamp(min=1)
+    return means[counts > 0].mean()
