@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import count
 
 from ssa_client.exceptions import (
     ModelNotFoundError,
@@ -25,10 +26,15 @@ from ssa_client.jobs.work import Ask, JobImage, Result, read_image, write_result
 # While so many requests are under way, so many images more are read or written, so that the server
 # never waits for a disk.
 _AHEAD = 2
-# A server that goes away so often while it has one image in hand goes away because of it.
-_MOST_OUTAGES = 10
-# What a dying server may answer as well; asked once more before the image is blamed.
-_SUSPECT = (ServerError, RequestCancelledError, RequestTimeoutError)
+# How often an image may meet each of these before it is blamed. A dying server answers with any of
+# them, the first few seconds with errors of its own; one that has gone is no image's fault, unless
+# it goes every time that it has this image in hand.
+_TRIES: dict[type[SsaError], int] = {
+    ServerUnavailableError: 10,
+    ServerError: 4,
+    RequestCancelledError: 4,
+    RequestTimeoutError: 2,
+}
 
 
 @dataclass
@@ -123,22 +129,25 @@ class Runner:
 
     async def _ask(self, image: JobImage) -> Result:
         """The server's answer for an image, through its outages."""
-        suspected = False
-        for attempt in range(_MOST_OUTAGES):
+        met: Counter[type[SsaError]] = Counter()
+        for attempt in count():
             try:
                 result = await self.ask(image)
+            except tuple(_TRIES) as error:
+                reason = error
+            else:
                 self.server.answered()
                 return result
-            except ServerUnavailableError as error:
-                reason: SsaError = error
-            except _SUSPECT as error:
-                if suspected:
-                    raise
-                reason, suspected = error, True
+            met[type(reason)] += 1
+            if met[type(reason)] >= _TRIES[type(reason)]:
+                break
             await self.server.wait_out(reason, attempt)
-        raise ServerError(
-            f"the server went away {_MOST_OUTAGES} times while it had this image in hand ({reason})"
-        )
+        if isinstance(reason, ServerUnavailableError):
+            times = met[ServerUnavailableError]
+            raise ServerError(
+                f"the server went away {times} times while it had this image in hand ({reason})"
+            )
+        raise reason
 
     def _write(self, image: JobImage, result: Result) -> None:
         write_result(self.folder.path, image, result, picture=self.folder.pictures)

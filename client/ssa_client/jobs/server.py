@@ -13,7 +13,7 @@ from ssa_client.exceptions import ModelNotFoundError, SsaError
 from ssa_client.jobs.errors import JobDiffersError, ServerGoneError
 from ssa_client.jobs.manifest import Manifest, Request
 
-FIRST_WAIT_S = 0.25
+FIRST_WAIT_S = 0.5
 LONGEST_WAIT_S = 8.0
 # A server that fails again within so long was not back, whatever it said of itself.
 _BACK_FOR_S = 5.0

@@ -180,13 +180,13 @@ def test_no_server_at_all(annotate: Callable[..., Outcome], photos: Path, out: P
     assert not (out / "_job.json").exists()
 
 
-def test_an_image_is_blamed_for_a_second_server_error_only(
+def test_an_image_is_blamed_for_a_server_error_that_stays(
     engine: FakeTriton, annotate: Callable[..., Outcome], photos: Path, out: Path
 ) -> None:
-    engine.script = [INTERNAL]
+    engine.script = [INTERNAL] * 3
     assert annotate("--concurrency", 1).exit_code == 0
     (out / "a_semantic.json").unlink()
-    engine.script = [INTERNAL, INTERNAL]
+    engine.script = [INTERNAL] * 4
     done = annotate()
     assert done.exit_code == 1
     assert read_failures(out / "_failures.jsonl") == {"a.jpg": "a stub died [INTERNAL]"}
