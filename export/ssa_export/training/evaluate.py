@@ -92,7 +92,11 @@ class ObjectFigures:
         areas = np.array([instance.area for instance in scene.instances])
         covered = np.zeros(by_column.size, np.bool_)
         for counts in masks.segmentation:
-            pixels = rle.decode(counts, (height, width)).pixels()
+            runs = rle.decode(counts, (height, width))
+            edges = np.zeros(by_column.size + 1, np.int8)
+            edges[runs.starts] += 1
+            edges[runs.starts + runs.lengths] -= 1
+            pixels = np.flatnonzero(edges[:-1].cumsum())
             overlap = np.bincount(by_column[pixels], minlength=len(areas))
             best = np.maximum(best, overlap / (areas + pixels.size - overlap))
             covered[pixels] = True

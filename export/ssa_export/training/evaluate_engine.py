@@ -57,9 +57,15 @@ Ids = npt.NDArray[np.int64]
 
 @dataclass
 class Figures:
-    """Right or wrong by what is judged, with the class of each mask; and segmenters' confusion."""
+    """What was counted.
 
-    right: defaultdict[str, list[tuple[int, bool]]] = field(
+    Attributes:
+        scores: by what is judged, the class of each mask and how right it was, 0 to 1.
+        confusion: of each segmenter, int64 [K, K], true class first.
+        wrong: masks that the engine would name wrongly, in words.
+    """
+
+    scores: defaultdict[str, list[tuple[int, float]]] = field(
         default_factory=lambda: defaultdict(list)
     )
     confusion: dict[str, Ids] = field(default_factory=dict)
@@ -72,15 +78,15 @@ class Figures:
             seen = counts.sum(1) > 0
             iou = 100 * counts.diagonal()[seen] / union[seen]
             print(f"{name}: mIoU {iou.mean():.1f} over the {seen.sum()} classes in the scenes")
-        for name, judged in self.right.items():
-            share = np.mean([right for _, right in judged])
+        for name, judged in self.scores.items():
+            share = np.mean([score for _, score in judged])
             print(f"{name}: {100 * share:.1f}% of {len(judged)}")
-        header = [name.split(":")[0] for name in self.right]
+        header = [name.split(":")[0] for name in self.scores]
         print(" " * 14 + "".join(f"{name[:12]:>14s}" for name in header))
         for class_id, label in enumerate(CITYSCAPES):
             cells = []
-            for judged in self.right.values():
-                own = [right for known, right in judged if known == class_id]
+            for judged in self.scores.values():
+                own = [score for known, score in judged if known == class_id]
                 cells.append(f"{100 * np.mean(own):8.1f} /{len(own):4d}" if own else " " * 14)
             print(f"{label:14s}" + "".join(cells))
 
@@ -164,7 +170,7 @@ def judge(engine: Engine, scene: Scene, figures: Figures, rng: np.random.Generat
         mask, class_id = scene.mask(instance.id), instance.class_id
 
         def note(what: str, right: bool, class_id: int = class_id) -> None:
-            figures.right[what].append((class_id, right))
+            figures.scores[what].append((class_id, right))
 
         coco, ade20k = (
             plain_name(LABEL_SETS[name].names[np.bincount(classes[mask]).argmax()])
@@ -194,7 +200,7 @@ def judge(engine: Engine, scene: Scene, figures: Figures, rng: np.random.Generat
         truth = np.isin(_seen(scene.class_map, crop), _like(class_id))
         own = engine.named_pixels(crop.rgb, [true[0]])[0].numpy() > 0
         iou = (own & truth).sum() / max((own | truth).sum(), 1)
-        figures.right["clipseg IoU"].append((class_id, float(iou)))  # type: ignore[arg-type]
+        figures.scores["clipseg IoU"].append((class_id, float(iou)))
         if not right:
             figures.wrong.append(
                 f"{CITYSCAPES[class_id]} ({instance.area}): {chosen} of "
