@@ -26,7 +26,7 @@ from ssa_export.training.tokenizers import clip_tokenizer
 from tests.reference.engine import Checkpoints
 
 # Where the published vocabulary has its special tokens, and room for words.
-SPECIAL = {"[PAD]": 0, "[UNK]": 100, "[CLS]": 101, "[SEP]": 102, "[MASK]": 103, "[DEC]": 30522}
+SPECIAL = {"[PAD]": 0, "[UNK]": 100, "[CLS]": 101, "[SEP]": 102, "[MASK]": 103}
 FIRST_WORD = 2000
 NEVER = -1e4  # a logit
 
