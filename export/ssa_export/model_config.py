@@ -34,11 +34,12 @@ __all__ = ["TritonPythonModel"]
 
 
 def model_config(model: Model, settings: RepositorySettings) -> model_config_pb2.ModelConfig:
-    """The config of one model, networks on the repository's `network_backend`."""
+    """The config of one model, networks on the repository's `network_backend` where they can."""
     is_step = model.backend == "python"
+    keeps_backend = is_step or (settings.network_backend == "tensorrt" and not model.tensorrt)
     config = model_config_pb2.ModelConfig(
         name=model.name,
-        backend=model.backend if is_step else settings.network_backend,
+        backend=model.backend if keeps_backend else settings.network_backend,
         max_batch_size=model.max_batch_size,
     )
     _add_tensors(config, model.inputs, model.outputs, settings)

@@ -86,9 +86,8 @@ def _closed_set(name: str, segmenter: str, masks: MaskSettings = _CLOSED_SET_MAS
 PRESETS = {
     preset.name: preset
     for preset in (
-        Preset("mini", _mini("sam"), _mini("segformer"), _MINI_MASKS, compact_weights=True),
         Preset(
-            "mini-engine",
+            "mini",
             _mini("sam"),
             _mini("segformer"),
             _MINI_MASKS,

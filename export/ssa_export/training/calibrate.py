@@ -23,6 +23,7 @@ from ssa_backend.settings import MaskSettings
 from ssa_export.checkpoints.sam import load_sam
 from ssa_export.scenes import render_scene, scene_seed
 from ssa_export.training.sam_network import Answer, SamNetwork
+from ssa_export.training.saving import save_network
 
 CALIBRATION_SEED: Final = 12
 """Scenes are `scene_seed(CALIBRATION_SEED, k)`: neither trained nor evaluated on."""
@@ -68,7 +69,7 @@ def calibrate(folder: Path, scenes: int, prompts: int) -> None:
     enough = [s for s, share in zip(SCALES, stable, strict=True) if share >= STABLE_SHARE]
     scale = enough[0] if enough else SCALES[-1]
     _scale_logits(sam.model, scale)
-    sam.model.save_pretrained(folder)
+    save_network(sam.model, folder)
 
 
 def _set_iou_head(

@@ -24,6 +24,7 @@ from ssa_export.training.data import SceneStore
 from ssa_export.training.growing import grow_into
 from ssa_export.training.mask_losses import mask_iou, mask_loss
 from ssa_export.training.prompts import PADDING, draw_prompts
+from ssa_export.training.saving import save_network
 from ssa_export.training.views import random_box, view_labels, view_pixels
 
 PATCH_SIZE: Final = 8
@@ -239,7 +240,7 @@ class SamTask:
     def save(self, module: nn.Module, folder: Path) -> None:
         """Write the Hugging Face folder."""
         assert isinstance(module, SamWithProbe)
-        module.sam.save_pretrained(folder)
+        save_network(module.sam, folder)
         side = self._image_size
         mask_side = side // PATCH_SIZE * 4
         SamImageProcessor(
