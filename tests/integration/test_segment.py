@@ -44,6 +44,7 @@ def test_a_result_holds_together(
 ) -> None:
     height, width = result.size_hw
     assert (width, height) == street.size
+    assert repository_settings.segmenter
     assert result.labels == repository_settings.segmenter.labels
     assert len(result.masks) > 3
     areas = [mask.area for mask in result.masks]

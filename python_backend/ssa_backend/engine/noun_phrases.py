@@ -169,10 +169,10 @@ class _Text:
 
     def _open_kind(self, index: int) -> _Kind:
         """The kind of a noun, verb, adjective or adverb."""
-        word, following = self.words[index], self._word(index + 1)
+        word = self.words[index]
         if word in words.ADJECTIVES:
             thing = word in words.NOUN_ADJECTIVES and not self._joins_behind(index)
-            return _Kind.NOUN if thing and not _is_content(following) else _Kind.MODIFIER
+            return _Kind.NOUN if thing and not self._goes_on(index) else _Kind.MODIFIER
         if word in words.ADVERBS or (word.endswith("ly") and word not in words.NO_ADVERBS):
             return _Kind.ADVERB
         if _is_gerund(word):
@@ -181,12 +181,19 @@ class _Text:
             return self._participle(index)
         return _Kind.BREAK if self._is_verb(index) else _Kind.NOUN
 
+    def _goes_on(self, index: int) -> bool:
+        """Whether the next word can be a noun or stand before one."""
+        following = self._word(index + 1)
+        if _is_gerund(following):
+            return self._word(index + 2) in words.COMPOUNDS.get(following, ())
+        return _is_content(following) and not self._is_preposition(index + 1)
+
     def _joins_behind(self, index: int) -> bool:
         return self._word(index + 1) in (",", "and", "or") and self._joins(index + 1)
 
     def _gerund(self, index: int) -> _Kind:
         """Of a word in -ing: "a man riding", "a smiling man", "of running water"."""
-        following = _is_content(self._word(index + 1))
+        following = self._goes_on(index)
         if self._last() in (_Kind.OPENER, _Kind.MODIFIER, _Kind.ADVERB, _Kind.OWNER):
             return _Kind.MODIFIER if following else _Kind.NOUN
         after_preposition = self._word(index - 1) in words.PREPOSITIONS
@@ -197,7 +204,7 @@ class _Text:
         following = self._word(index + 1)
         in_phrase = self._last() is not _Kind.BREAK or self._word(index - 1) not in words.PRONOUNS
         joined = following in ("and", ",") and self._joins(index + 1)
-        before_noun = _is_content(following) or joined
+        before_noun = self._goes_on(index) or joined
         return _Kind.MODIFIER if in_phrase and before_noun else _Kind.BREAK
 
     def _is_verb(self, index: int) -> bool:

@@ -41,7 +41,8 @@ a stuffed animal sitting on a couch -> a stuffed animal; a couch
 a kitchen with a stove, microwave and refrigerator -> a kitchen; a stove; microwave; refrigerator
 a person holding a cell phone in their hand -> a person; a cell phone; their hand
 a city bus driving down the street -> a city bus; the street
-a traffic light hanging over a street -> a traffic light hanging; a street
+a traffic light hanging over a street -> a traffic light; a street
+a traffic light next to a tree -> a traffic light; a tree
 a woman is sitting at a table with a laptop -> a woman; a table; a laptop
 a street sign that says stop -> a street sign; stop
 a bathroom with a toilet and washing machine -> a bathroom; a toilet; washing machine
