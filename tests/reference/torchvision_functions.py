@@ -1,12 +1,12 @@
 """The four torchvision functions that segment-anything imports, for machines without torchvision.
 
 Written plainly over torch, and apart from the project's own code, so that comparing with
-segment-anything stays a comparison of two implementations. `install` puts them where
-`import torchvision` finds them, unless the real one is there.
+segment-anything stays a comparison of two implementations.
 """
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import sys
 from types import ModuleType
@@ -58,8 +58,11 @@ def resize(image: Image.Image, size: tuple[int, int]) -> Image.Image:
 
 
 def install() -> None:
-    """Make `import segment_anything` work."""
-    if "torchvision" in sys.modules or importlib.util.find_spec("torchvision"):
+    """Make `import segment_anything` work, by importing it while these are torchvision.
+
+    They are taken away again: transformers and datasets ask whether torchvision is there.
+    """
+    if "segment_anything" in sys.modules or importlib.util.find_spec("torchvision"):
         return
     contents: dict[str, dict[str, Any]] = {
         "torchvision": {},
@@ -72,3 +75,8 @@ def install() -> None:
         module = ModuleType(name)
         module.__dict__.update(functions)
         sys.modules[name] = module
+    try:
+        importlib.import_module("segment_anything")
+    finally:
+        for name in contents:
+            del sys.modules[name]
