@@ -8,6 +8,8 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
@@ -22,16 +24,22 @@ def _logs_go_with_the_test(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setenv("TMPDIR", str(tmp_path))
 
 
-def ssa_serve(repository: Path, *options: str) -> subprocess.Popen[str]:
-    """The command on free ports; later options win."""
+@contextmanager
+def ssa_serve(repository: Path, *options: str) -> Iterator[subprocess.Popen[str]]:
+    """The command on free ports; later options win. A test that fails leaves it no life."""
     ports = [f"--{name}-port=0" for name in ("http", "grpc", "metrics")]
     command = ["serve", "--model-repository", str(repository), *ports, *options]
-    return subprocess.Popen(
+    with subprocess.Popen(
         [sys.executable, "-c", "from ssa_client.cli import app; app()", *command],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-    )
+    ) as running:
+        try:
+            yield running
+        except BaseException:
+            running.terminate()
+            raise
 
 
 def read_until(running: subprocess.Popen[str], text: str) -> str:
@@ -54,7 +62,7 @@ def still_alive(processes: list[psutil.Process]) -> list[psutil.Process]:
 def test_it_serves_until_ctrl_c(repository: Path) -> None:
     with ssa_serve(repository) as running:
         printed = read_until(running, "Ctrl-C stops it")
-        assert "Ready: ssa, preset mini" in printed
+        assert "Ready: ssa, ssa_engine, ssa_engine_masks, preset mini" in printed
         url = re.findall(r"gRPC +(\S+)", printed)[0]
         assert f"ssa segment IMAGE --out output --url {url}" in printed
         assert "CUDA" not in printed
