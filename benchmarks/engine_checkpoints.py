@@ -1,7 +1,7 @@
 """The engine's published checkpoints by their configurations, for random weights of real size.
 
-Sources: the `config.json` of each Hub repository; where transformers' defaults are the published
-values, they are left out. Vocabularies are cut down to what these tokenizers hold, but the tables
+After the papers and transformers' conversion scripts, not compared with the `config.json` of the Hub
+repositories; where transformers' defaults are the published values, they are left out. Vocabularies are cut down to what these tokenizers hold, but the tables
 of embeddings keep their published size.
 """
 

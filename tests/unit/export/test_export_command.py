@@ -51,7 +51,11 @@ def test_any_part_of_a_preset_can_be_swapped(
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
-        (("--clip", "gone"), 1, "preset 'mini' has clip of the engine but not coco, ade20k, blip"),
+        (
+            ("--preset", "ade20k-b0", "--clip", "gone"),
+            1,
+            "preset 'ade20k-b0' has clip of the engine but not coco, ade20k, blip",
+        ),
         (("--sam", "gone.pth"), 1, "ssa export: gone.pth does not exist"),
         (("--preset", "huge"), 1, "unknown preset 'huge'; known presets: mini"),
         (("--fp16",), 2, "it needs --tensorrt"),
