@@ -210,16 +210,8 @@ COCO_NAME = Tensor("coco_name", "BYTES", ("masks",), "most votes of the COCO seg
 COCO_SHARE = Tensor("coco_share", "FP32", ("masks",), "share of the mask that voted for it")
 ADE20K_NAME = Tensor("ade20k_name", "BYTES", ("masks",), "most votes of the ADE20K segmenter")
 ADE20K_SHARE = Tensor("ade20k_share", "FP32", ("masks",), "share of the mask that voted for it")
-DECISION_OUTPUTS = (
-    CLASS_NAME,
-    CLASS_PROPOSALS,
-    CLIP_SCORE,
-    CLIPSEG_SHARE,
-    COCO_NAME,
-    COCO_SHARE,
-    ADE20K_NAME,
-    ADE20K_SHARE,
-)
+VOTE_OUTPUTS = (COCO_NAME, COCO_SHARE, ADE20K_NAME, ADE20K_SHARE)
+DECISION_OUTPUTS = (CLASS_NAME, CLASS_PROPOSALS, CLIP_SCORE, CLIPSEG_SHARE)
 
 # --- exported networks -----------------------------------------------------------------------
 
@@ -414,10 +406,19 @@ CAPTIONING = Model(
     files=("blip_tokenizer.json",),
 )
 
+# Apart from the decision, so that pixels vote while captions are written.
+ENGINE_VOTING = Model(
+    "engine_voting",
+    "python",
+    inputs=(COCO_LOGITS, ADE20K_LOGITS, SEGMENTATION, SIZE),
+    outputs=VOTE_OUTPUTS,
+    settings=("coco", "ade20k"),
+)
+
 LABEL_DECISION = Model(
     "label_decision",
     "python",
-    inputs=(RGB, SEGMENTATION, BBOX, NOUN_PHRASES, COCO_LOGITS, ADE20K_LOGITS, CLASSES),
+    inputs=(RGB, SEGMENTATION, BBOX, NOUN_PHRASES, COCO_NAME, ADE20K_NAME, CLASSES),
     outputs=DECISION_OUTPUTS,
     calls=(
         CLIP_IMAGE_ENCODER,
@@ -426,7 +427,7 @@ LABEL_DECISION = Model(
         CLIPSEG_TEXT_ENCODER,
         CLIPSEG_DECODER,
     ),
-    settings=("coco", "ade20k", "clip", "clipseg"),
+    settings=("clip", "clipseg"),
     files=("clip_tokenizer.json", "clipseg_tokenizer.json"),
 )
 
@@ -444,6 +445,7 @@ _ENGINE = (
         inputs={ADE20K_SEGMENTER.inputs[0].name: ADE20K_PIXELS.name},
         outputs={ADE20K_SEGMENTER.outputs[0].name: ADE20K_LOGITS.name},
     ),
+    Step(ENGINE_VOTING),
     Step(CAPTIONING),
     Step(LABEL_DECISION),
 )
@@ -464,7 +466,7 @@ SSA = Ensemble(
 SSA_ENGINE = Ensemble(
     "ssa_engine",
     inputs=(IMAGE, CLASSES),
-    outputs=(*MASK_OUTPUTS, CAPTION, *DECISION_OUTPUTS),
+    outputs=(*MASK_OUTPUTS, CAPTION, *VOTE_OUTPUTS, *DECISION_OUTPUTS),
     steps=(Step(ENGINE_PREPROCESS), _SAM, Step(MASK_GENERATION), *_ENGINE),
 )
 
@@ -472,7 +474,7 @@ SSA_ENGINE = Ensemble(
 SSA_ENGINE_MASKS = Ensemble(
     "ssa_engine_masks",
     inputs=(IMAGE, MASKS, CLASSES),
-    outputs=(SEGMENTATION, SIZE, BBOX, AREA, CAPTION, *DECISION_OUTPUTS),
+    outputs=(SEGMENTATION, SIZE, BBOX, AREA, CAPTION, *VOTE_OUTPUTS, *DECISION_OUTPUTS),
     steps=(Step(ENGINE_MASKS_PREPROCESS), *_ENGINE),
 )
 

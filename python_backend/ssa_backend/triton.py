@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import traceback
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -118,6 +118,11 @@ def run_network(model: Model, *arrays: npt.NDArray[Any]) -> npt.NDArray[Any]:
     inputs = {tensor.name: array for tensor, array in zip(model.inputs, arrays, strict=True)}
     (output,) = model.outputs
     return call_model(model, inputs)[output.name]
+
+
+def texts(values: Sequence[str]) -> npt.NDArray[Any]:
+    """Texts as BYTES tensors hold them, UTF-8."""
+    return np.array([value.encode() for value in values], object)
 
 
 def _input(request: Any, tensor: Tensor) -> Any:

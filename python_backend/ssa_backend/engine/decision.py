@@ -202,9 +202,11 @@ def decide(
     return [Proposals(*chosen, won) for chosen, won in zip(best, shares, strict=True)]
 
 
-def candidates(coco: Votes, ade20k: Votes, phrases: Sequence[Sequence[str]]) -> list[list[str]]:
+def candidates(
+    coco: Sequence[str], ade20k: Sequence[str], phrases: Sequence[Sequence[str]]
+) -> list[list[str]]:
     """What each mask may be called: both closed sets' names, then its caption's, each once."""
-    names = zip(coco.names, ade20k.names, phrases, strict=True)
+    names = zip(coco, ade20k, phrases, strict=True)
     return [list(dict.fromkeys([first, second, *rest])) for first, second, rest in names]
 
 

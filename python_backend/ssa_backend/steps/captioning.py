@@ -14,7 +14,7 @@ from ssa_backend.engine.captioning import Captioner
 from ssa_backend.engine.noun_phrases import best_available
 from ssa_backend.engine.text import CaptionTokenizer
 from ssa_backend.settings import BlipSettings
-from ssa_backend.triton import Arrays, Step, run_network
+from ssa_backend.triton import Arrays, Step, run_network, texts
 
 
 class TritonPythonModel(Step):
@@ -42,7 +42,7 @@ class TritonPythonModel(Step):
             captions = self.captioner.captions(inputs[specs.RGB.name], boxes)
         phrases = [self.noun_phrases(caption) for caption in captions]
         return {
-            specs.CAPTION.name: np.array([caption.encode() for caption in captions], object),
+            specs.CAPTION.name: texts(captions),
             specs.NOUN_PHRASES.name: _table(phrases),
         }
 

@@ -7,7 +7,6 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from ssa_backend import rle, specs
 from ssa_backend.engine.decision import (
@@ -16,14 +15,13 @@ from ssa_backend.engine.decision import (
     ClipSeg,
     Proposals,
     candidates,
-    closed_set_votes,
     decide,
 )
 from ssa_backend.engine.requests import read_classes
 from ssa_backend.engine.text import NameEmbeddings, TextTokenizer
-from ssa_backend.settings import ClipSegSettings, ClipSettings, SegmenterSettings
+from ssa_backend.settings import ClipSegSettings, ClipSettings
 from ssa_backend.specs import Model
-from ssa_backend.triton import Arrays, Step, run_network
+from ssa_backend.triton import Arrays, Step, run_network, texts
 
 
 class TritonPythonModel(Step):
@@ -33,8 +31,6 @@ class TritonPythonModel(Step):
 
     def setup(self) -> None:
         """Load the tokenizers; embeddings of names stay from request to request."""
-        self.coco = self.settings("coco", SegmenterSettings)
-        self.ade20k = self.settings("ade20k", SegmenterSettings)
         clip = self.settings("clip", ClipSettings)
         self.clip = Clip(
             clip,
@@ -62,25 +58,17 @@ class TritonPythonModel(Step):
         rgb, boxes = inputs[specs.RGB.name], inputs[specs.BBOX.name]
         size_hw = (rgb.shape[0], rgb.shape[1])
         masks = [rle.decode(counts, size_hw) for counts in inputs[specs.SEGMENTATION.name]]
-        coco = closed_set_votes(inputs[specs.COCO_LOGITS.name][0], masks, size_hw, self.coco)
-        ade20k = closed_set_votes(inputs[specs.ADE20K_LOGITS.name][0], masks, size_hw, self.ade20k)
         names: Sequence[Sequence[str]]
         if specs.CLASSES.name in inputs:
             names = [read_classes(inputs[specs.CLASSES.name].tolist())] * len(masks)
         else:
-            phrases = [
-                [phrase.decode() for phrase in row if phrase]
-                for row in inputs[specs.NOUN_PHRASES.name]
-            ]
-            names = candidates(coco, ade20k, phrases)
+            names = candidates(
+                [name.decode() for name in inputs[specs.COCO_NAME.name]],
+                [name.decode() for name in inputs[specs.ADE20K_NAME.name]],
+                [[p.decode() for p in row if p] for row in inputs[specs.NOUN_PHRASES.name]],
+            )
         decided = decide(rgb, masks, boxes, names, self.clip, self.clipseg)
-        return {
-            **_as_arrays(decided),
-            specs.COCO_NAME.name: _texts(coco.names),
-            specs.COCO_SHARE.name: coco.shares,
-            specs.ADE20K_NAME.name: _texts(ade20k.names),
-            specs.ADE20K_SHARE.name: ade20k.shares,
-        }
+        return _as_arrays(decided)
 
 
 def _as_arrays(decided: Sequence[Proposals]) -> Arrays:
@@ -90,16 +78,12 @@ def _as_arrays(decided: Sequence[Proposals]) -> Arrays:
     scores, shares = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
     for index, mask in enumerate(decided):
         filled = slice(len(mask.names))
-        proposals[index, filled] = _texts(mask.names)
+        proposals[index, filled] = texts(mask.names)
         scores[index, filled] = mask.scores
         shares[index, filled] = mask.shares
     return {
-        specs.CLASS_NAME.name: _texts([mask.winner for mask in decided]),
+        specs.CLASS_NAME.name: texts([mask.winner for mask in decided]),
         specs.CLASS_PROPOSALS.name: proposals,
         specs.CLIP_SCORE.name: scores,
         specs.CLIPSEG_SHARE.name: shares,
     }
-
-
-def _texts(texts: Sequence[str]) -> npt.NDArray[np.object_]:
-    return np.array([text.encode() for text in texts], object)

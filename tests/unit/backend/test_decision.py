@@ -17,7 +17,6 @@ from ssa_backend.engine.decision import (
     Clip,
     ClipSeg,
     Proposals,
-    Votes,
     candidates,
     closed_set_votes,
     decide,
@@ -247,9 +246,8 @@ def test_votes_are_by_class_id_though_names_repeat() -> None:
 
 
 def test_candidates_come_once_each_in_order() -> None:
-    coco = Votes(["tree", "car"], np.ones(2, np.float32))
-    ade20k = Votes(["wall", "car"], np.ones(2, np.float32))
-    assert candidates(coco, ade20k, [["a tree", "wall", "a tree"], []]) == [
+    phrases = [["a tree", "wall", "a tree"], []]
+    assert candidates(["tree", "car"], ["wall", "car"], phrases) == [
         ["tree", "wall", "a tree"],
         ["car"],
     ]
