@@ -1,9 +1,9 @@
 """What `make demo` runs: draw streets, start the real server, segment and name everything in them.
 
-First with the closed set's names; then, where the repository has it, with the open-vocabulary
-engine's, below `engine/`. The pictures come from the project's own scene renderer and were not used
-in training. Needs the extras `server` and `draw`, and a clone of the repository with its committed
-mini models.
+First with the closed set's names; then, where the repository has it, the same masks with the
+open-vocabulary engine's, below `engine/`. The pictures come from the project's own scene renderer
+and were not used in training. Needs the extras `server` and `draw`, and a clone of the repository
+with its committed mini models.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from ssa_export.scenes import render_scene, scene_seed
 
 Result: TypeAlias = SegmentationResult | LabelResult
 
-ENGINE = specs.SSA_ENGINE.name
+ENGINE = specs.SSA_ENGINE_MASKS.name
 ENGINE_TIMEOUT_S = 300.0  # on a laptop's CPU
 MODEL_REPOSITORY = Path("model_repository")
 SEED = 7
@@ -53,13 +53,16 @@ def main() -> None:
     embedded = EmbeddedServer(MODEL_REPOSITORY, http_port=0, grpc_port=0, metrics_port=0)
     with embedded as server, SsaClient(server.grpc_url) as client:
         console.print(f"Ready at {server.grpc_url}.")
-        for image_id, picture in enumerate(pictures, start=1):
+        found = [
             present(picture, client.segment, out, image_id, console)
+            for image_id, picture in enumerate(pictures, start=1)
+        ]
         with_engine = client.is_ready(ENGINE)
         if with_engine:
-            console.print("The same pictures through the open-vocabulary engine:")
-            label = partial(client.label, timeout_s=ENGINE_TIMEOUT_S)
+            console.print("The same masks through the open-vocabulary engine:")
             for image_id, picture in enumerate(pictures, start=1):
+                masks = [mask.segmentation for mask in found[image_id - 1].masks]
+                label = partial(client.label, masks=masks, timeout_s=ENGINE_TIMEOUT_S)
                 present(picture, label, out / "engine", image_id, console)
     console.print(
         f"Look at [bold]{out}/*_semantic.png[/]; the masks are in [bold]{out}/*_semantic.json[/]."
@@ -70,8 +73,8 @@ def main() -> None:
 
 def present(
     picture: Path, ask: Callable[[Path], Result], out: Path, image_id: int, console: Console
-) -> None:
-    """Have a picture looked at by `ask`, write what is in it, and print a table of it."""
+) -> Result:
+    """Have a picture looked at by `ask`, write what is in it, print a table of it and return it."""
     start = time.perf_counter()
     result = ask(picture)
     elapsed_s = time.perf_counter() - start
@@ -85,6 +88,7 @@ def present(
             f"chosen among {escape(', '.join(largest.class_proposals))}; "
             f'its caption is "{escape(largest.caption)}".'
         )
+    return result
 
 
 def draw_street(out: Path, k: int) -> Path:
