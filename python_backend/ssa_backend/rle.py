@@ -7,7 +7,9 @@ follows the mask's size and not the image's.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import overload
 
 import numpy as np
 import numpy.typing as npt
@@ -130,6 +132,26 @@ def decode(counts: bytes, size_hw: tuple[int, int]) -> Runs:
         filled = runs.lengths > 0
         runs = Runs(runs.starts[filled], runs.lengths[filled])
     return runs
+
+
+class EncodedMasks(Sequence[Runs]):
+    """N masks of one size, each decoded when it is asked for: N at once are never in memory."""
+
+    def __init__(self, counts: Sequence[bytes], size_hw: tuple[int, int]) -> None:
+        self._counts = counts
+        self._size_hw = size_hw
+
+    def __len__(self) -> int:
+        return len(self._counts)
+
+    @overload
+    def __getitem__(self, index: int) -> Runs: ...
+    @overload
+    def __getitem__(self, index: slice) -> EncodedMasks: ...
+    def __getitem__(self, index: int | slice) -> Runs | EncodedMasks:
+        if isinstance(index, slice):
+            return EncodedMasks(self._counts[index], self._size_hw)
+        return decode(self._counts[index], self._size_hw)
 
 
 def _join_groups(groups: IntArray, last: npt.NDArray[np.bool_]) -> IntArray:

@@ -25,7 +25,7 @@ class TritonPythonModel(Step):
         """Vote in the masks of one image."""
         height, width = inputs[specs.SIZE.name].tolist()
         size_hw = (height, width)
-        masks = [rle.decode(counts, size_hw) for counts in inputs[specs.SEGMENTATION.name]]
+        masks = rle.EncodedMasks(inputs[specs.SEGMENTATION.name].tolist(), size_hw)
         coco = closed_set_votes(inputs[specs.COCO_LOGITS.name][0], masks, size_hw, self.coco)
         ade20k = closed_set_votes(inputs[specs.ADE20K_LOGITS.name][0], masks, size_hw, self.ade20k)
         return {

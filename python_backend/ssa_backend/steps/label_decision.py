@@ -57,7 +57,7 @@ class TritonPythonModel(Step):
         """Label the masks of one image."""
         rgb, boxes = inputs[specs.RGB.name], inputs[specs.BBOX.name]
         size_hw = (rgb.shape[0], rgb.shape[1])
-        masks = [rle.decode(counts, size_hw) for counts in inputs[specs.SEGMENTATION.name]]
+        masks = rle.EncodedMasks(inputs[specs.SEGMENTATION.name].tolist(), size_hw)
         names: Sequence[Sequence[str]]
         if specs.CLASSES.name in inputs:
             names = [read_classes(inputs[specs.CLASSES.name].tolist())] * len(masks)
