@@ -199,7 +199,7 @@ def test_ctrl_c_ends_with_a_summary_and_whole_files(
     assert done.exit_code == 130
     assert "1 annotated, 3 masks" in done.output
     assert "Interrupted. Images left: 5." in done.output
-    assert written(out) in (["a_semantic.json"], ["b_semantic.json"])
+    assert len(written(out)) == 1
     assert engine.cancelled.wait(5)
 
 
