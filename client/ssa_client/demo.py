@@ -35,7 +35,7 @@ ENGINE = specs.SSA_ENGINE_MASKS.name
 ENGINE_TIMEOUT_S = 300.0  # on a laptop's CPU
 MODEL_REPOSITORY = Path("model_repository")
 SEED = 7
-SCENES = 3
+SCENES = 2
 
 
 def main() -> None:
