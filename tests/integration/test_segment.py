@@ -135,4 +135,4 @@ def test_the_demo_writes_masks_and_pictures(tmp_path: Path) -> None:
     demo = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
     assert "masks in" in demo.stdout
     for kind in ("json", "png"):
-        assert len(list(tmp_path.glob(f"*_semantic.{kind}"))) == 3
+        assert len(list(tmp_path.glob(f"*_semantic.{kind}"))) == 2
