@@ -1,8 +1,9 @@
 """The engine's published checkpoints by their configurations, for random weights of real size.
 
-After the papers and transformers' conversion scripts, not compared with the `config.json` of the Hub
-repositories; where transformers' defaults are the published values, they are left out. Vocabularies are cut down to what these tokenizers hold, but the tables
-of embeddings keep their published size.
+After the papers and transformers' conversion scripts, not compared with the `config.json` of the
+Hub repositories; where transformers' defaults are the published values, they are left out.
+Vocabularies are cut down to what these tokenizers hold, but the tables of embeddings keep their
+published size.
 """
 
 from __future__ import annotations
