@@ -19,7 +19,7 @@ from ssa_backend.settings import RepositorySettings, to_json
 from ssa_backend.specs import Ensemble, Model, Tensor
 
 HEADER = """\
-# Generated from ssa_backend/specs.py and repository.json.
+# Generated from ssa_backend/specs and repository.json.
 # Change those, then run `make configs`.
 """
 VERSION = "1"

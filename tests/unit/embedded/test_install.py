@@ -17,7 +17,7 @@ def test_every_part_is_where_triton_looks_for_it(tmp_path: Path) -> None:
     assert os.access(installation.binary, os.X_OK)
     assert os.access(python / "triton_python_backend_stub", os.X_OK)
     assert (python / "libtriton_python.so").is_file()
-    assert (python / "ssa_backend" / "specs.py").is_file()
+    assert (python / "ssa_backend" / "settings.py").is_file()
     assert (installation.backends / "onnxruntime" / "model.py").is_file()
     first_on_path = installation.environment["PATH"].split(os.pathsep)[0]
     assert Path(first_on_path) == Path(sys.executable).parent
