@@ -7,6 +7,7 @@ only says whether they have drifted from what the specs and `repository.json` gi
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +16,7 @@ from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2
 
 from ssa_backend import specs
-from ssa_backend.settings import RepositorySettings, to_json
+from ssa_backend.settings import PRESET, RepositorySettings, to_json
 from ssa_backend.specs import Ensemble, Model, Tensor
 
 HEADER = """\
@@ -56,8 +57,12 @@ def model_config(model: Model, settings: RepositorySettings) -> model_config_pb2
 def ensemble_config(
     ensemble: Ensemble, settings: RepositorySettings
 ) -> model_config_pb2.ModelConfig:
-    """The config of an ensemble; tensors that a step's maps leave out keep their names."""
+    """The config of an ensemble; tensors that a step's maps leave out keep their names.
+
+    Its parameter `PRESET` is for clients, who cannot see `repository.json`.
+    """
     config = model_config_pb2.ModelConfig(name=ensemble.name, platform="ensemble")
+    config.parameters[PRESET].string_value = json.dumps(settings.preset)
     _add_tensors(config, ensemble.inputs, ensemble.outputs, settings)
     for step in ensemble.steps:
         entry = config.ensemble_scheduling.step.add(model_name=step.model.name, model_version=-1)

@@ -50,9 +50,9 @@ class Preset:
     compact_weights: bool = False
 
     def swapped(self, sources: Mapping[str, str | None]) -> Preset:
-        """This preset with other `sources` by part; None leaves a part as it is."""
+        """This preset with other `sources` by part, which its name tells; None leaves a part."""
         given: dict[str, Any] = {part: source for part, source in sources.items() if source}
-        return replace(self, **given)
+        return replace(self, name=", other ".join([self.name, *given]), **given)
 
     def check_complete(self) -> None:
         """Check that what is given makes a pipeline, with nothing left over.

@@ -18,6 +18,8 @@ from typing import Any, TypeVar
 from ssa_backend.errors import InvalidInputError
 
 REPOSITORY_FILE = "repository.json"
+# The parameter of an ensemble's config that holds the preset's name, as JSON.
+PRESET = "preset"
 
 S = TypeVar(
     "S",

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 import tritonclient.grpc
 from tritonclient.utils import InferenceServerException
 
+from ssa_backend.settings import PRESET
 from ssa_client.evaluation.errors import ClassesError
 from ssa_client.exceptions import from_triton
 
@@ -21,6 +22,7 @@ class ServerDescription:
 
     `settings` maps a part ("sam", "segmenter", "masks", ...) to what its steps are configured with.
     `backends` maps each model of the pipeline to what runs it, `versions` to those that are loaded.
+    `preset` is what `ssa export` made the repository of; None where the server does not say it.
     """
 
     url: str
@@ -30,6 +32,7 @@ class ServerDescription:
     settings: dict[str, Any]
     backends: dict[str, str]
     versions: dict[str, list[str]] = field(default_factory=dict)
+    preset: str | None = None
 
     @property
     def checkpoints(self) -> dict[str, dict[str, str]]:
@@ -55,26 +58,6 @@ class ServerDescription:
                 "closed-set pipeline of this project, such as 'ssa'."
             ) from None
 
-    @property
-    def preset(self) -> str | None:
-        """The preset with the same checkpoints and mask settings; None where there is none."""
-        from ssa_export.presets import PRESETS  # light: it imports settings alone
-
-        served = (self._source("sam"), self._source("segmenter"), self.settings.get("masks"))
-        for preset in PRESETS.values():
-            sources = (_last_part(preset.sam), _last_part(preset.segmenter or ""))
-            if served == (*sources, asdict(preset.masks)):
-                return preset.name
-        return None
-
-    def _source(self, part: str) -> str:
-        return _last_part(self.checkpoints.get(part, {}).get("source", ""))
-
-
-def _last_part(source: str) -> str:
-    """A checkpoint's own name: Hub ids and paths differ by where one got it."""
-    return source.replace("\\", "/").rstrip("/").rpartition("/")[2]
-
 
 def describe_server(url: str, model: str) -> ServerDescription:
     """Ask the server at `url` (host:port of its gRPC) what it is and what `model` consists of.
@@ -92,16 +75,18 @@ def describe_server(url: str, model: str) -> ServerDescription:
         raise from_triton(error) from error
     finally:
         client.close()
+    settings = {
+        part: _value(parameter.string_value)
+        for config in (ensemble, *steps)
+        for part, parameter in sorted(config.parameters.items())
+    }
     return ServerDescription(
         url=url,
         name=about.name,
         version=about.version,
         model=model,
-        settings={
-            part: _value(parameter.string_value)
-            for config in (ensemble, *steps)
-            for part, parameter in sorted(config.parameters.items())
-        },
+        preset=settings.pop(PRESET, None),
+        settings=settings,
         backends={config.name: config.backend or config.platform for config in (ensemble, *steps)},
         versions=versions,
     )

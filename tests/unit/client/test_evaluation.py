@@ -6,7 +6,6 @@ import asyncio
 import json
 import math
 from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,6 @@ import numpy as np
 import pytest
 
 from ssa_backend.labels import ADE20K, CITYSCAPES
-from ssa_backend.settings import MaskSettings
 from ssa_client.evaluation.classes import read_classes, require_same_classes
 from ssa_client.evaluation.confusion import IGNORE, Scores, confusion_matrix
 from ssa_client.evaluation.errors import ClassesError, SampleError
@@ -233,28 +231,10 @@ async def test_no_more_images_are_held_than_asked_for(tmp_path: Path) -> None:
 # --- what the server says of itself ----------------------------------------------------------
 
 
-def _description(sam: str, segmenter: str, **masks: Any) -> ServerDescription:
-    settings = {
-        "sam": {"source": sam, "sha256": "1"},
-        "segmenter": {"source": segmenter, "sha256": "2", "labels": list(NAMES)},
-        "masks": asdict(MaskSettings(**masks)),
-        "note": "no JSON",
-    }
-    return ServerDescription("host:1", "triton", "2.51.0", "ssa", settings, {})
-
-
-def test_a_preset_is_known_by_its_checkpoints_and_settings() -> None:
-    published = ("facebook/sam-vit-huge", "nvidia/segformer-b5-finetuned-ade-640-640")
-    settings: dict[str, Any] = {"points_per_side": 64, "crop_n_layers": 1}
-    assert _description(*published, **settings).preset == "ade20k-b5"
-    local = ("sam-vit-huge", "segformer-b5-finetuned-ade-640-640")
-    assert _description(*local, **settings).preset == "ade20k-b5"
-    assert _description(*published).preset is None
-    assert _description("my-sam", published[1], **settings).preset is None
-
-
 def test_a_pipeline_without_classes_is_refused() -> None:
-    described = _description("a", "b")
+    segmenter = {"source": "b", "sha256": "2", "labels": list(NAMES)}
+    settings = {"segmenter": segmenter, "note": "no JSON"}
+    described = ServerDescription("host:1", "triton", "2.51.0", "ssa", settings, {})
     assert described.labels == NAMES
     assert described.checkpoints["segmenter"] == {"source": "b", "sha256": "2"}
     del described.settings["segmenter"]

@@ -42,7 +42,7 @@ def test_any_part_of_a_preset_can_be_swapped(
     assert "exporting sam_image_encoder" in output
     assert "sam_mask_decoder matches to" in output
     settings = RepositorySettings.load(repository)
-    assert settings.preset == "mini"
+    assert settings.preset == "mini, other sam, other segmenter"
     assert settings.sam.source == "sam_tiny.pth"
     assert settings.segmenter is not None
     assert settings.segmenter.source == "tiny-segformer"
@@ -54,7 +54,7 @@ def test_any_part_of_a_preset_can_be_swapped(
         (
             ("--preset", "ade20k-b0", "--clip", "gone"),
             1,
-            "preset 'ade20k-b0' has clip of the engine but not coco, ade20k, blip",
+            "preset 'ade20k-b0, other clip' has clip of the engine but not coco, ade20k, blip",
         ),
         (("--sam", "gone.pth"), 1, "ssa export: gone.pth does not exist"),
         (("--preset", "huge"), 1, "unknown preset 'huge'; known presets: mini"),
