@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from ssa_client.exceptions import AnnotationReadError
@@ -18,25 +17,22 @@ class Sa1bFile:
     image_id: int | None = None
 
 
-def read_sa1b(path: Path) -> Sa1bFile:
-    """Read an object with `annotations`, as SA-1B has it, or the bare list of some tools.
+def parse_sa1b(content: bytes, address: str) -> Sa1bFile:
+    """Take an object with `annotations`, as SA-1B has it, or the bare list of some tools.
 
     The masks themselves are for `SsaClient.label` to check.
 
     Raises:
-        AnnotationReadError: the file is missing, is no JSON, or holds neither.
+        AnnotationReadError: what lay at `address` is no JSON, or holds neither.
     """
     try:
-        document = json.loads(path.read_bytes())
-    except OSError as error:
-        reason = error.strerror or type(error).__name__
-        raise AnnotationReadError(f"cannot read masks {str(path)!r}: {reason}.") from error
+        document = json.loads(content)
     except (ValueError, RecursionError) as error:
-        raise AnnotationReadError(f"{str(path)!r} is no JSON: {error}.") from error
+        raise AnnotationReadError(f"{address!r} is no JSON: {error}.") from error
     annotations = document.get("annotations") if isinstance(document, dict) else document
     if not isinstance(annotations, list) or not all(isinstance(a, dict) for a in annotations):
         raise AnnotationReadError(
-            f"{str(path)!r} has no masks; expected an object with 'annotations', or a list of them."
+            f"{address!r} has no masks; expected an object with 'annotations', or a list of them."
         )
     image = document.get("image") if isinstance(document, dict) else None
     image_id = image.get("image_id") if isinstance(image, dict) else None

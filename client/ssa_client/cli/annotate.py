@@ -1,35 +1,23 @@
-"""`ssa annotate`: a folder of images, however many, as a job that can be interrupted."""
+"""`ssa annotate`: images, however many, as a job that can be interrupted."""
 
 from __future__ import annotations
 
-import asyncio
 from enum import Enum
-from itertools import islice
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.markup import escape
-from rich.progress import Progress
 
 from ssa_backend import specs
-from ssa_client.cli.batch import failure_table, no_server, progress_bar
+from ssa_client.cli.annotate_job import AnnotateJob
 from ssa_client.cli.extras import require
-from ssa_client.cli.inputs import Failure, check_url, parse_classes, parse_settings
-from ssa_client.client import DEFAULT_URL, AsyncSsaClient
-from ssa_client.exceptions import ModelNotFoundError, SsaError
-from ssa_client.jobs.errors import JobError, ServerGoneError
-from ssa_client.jobs.failures import FAILURES_NAME
-from ssa_client.jobs.folder import JobFolder, open_folder
-from ssa_client.jobs.images import ImageFolder
+from ssa_client.cli.inputs import check_url, parse_classes, parse_settings, parse_source
+from ssa_client.client import DEFAULT_URL
+from ssa_client.exceptions import SsaError
 from ssa_client.jobs.manifest import Request
-from ssa_client.jobs.runner import Runner, Tally
-from ssa_client.jobs.server import JobServer
-from ssa_client.jobs.work import asking
 
 EXIT_INTERRUPTED = 130  # what a shell calls a program that Ctrl-C ended
-_LISTED_FAILURES = 20
 
 
 class MaskFormat(str, Enum):
@@ -40,8 +28,10 @@ class MaskFormat(str, Enum):
 
 def annotate(
     images: Annotated[
-        Path,
-        typer.Argument(metavar="DIR", exists=True, file_okay=False, help="A folder of images."),
+        str,
+        typer.Argument(
+            metavar="SOURCE", help="A folder of images or of .tar archives of them, or one .tar."
+        ),
     ],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the results.")],
     masks: Annotated[
@@ -95,7 +85,7 @@ def annotate(
         float, typer.Option(min=0, help="Seconds to wait for a server that does not answer.")
     ] = 120.0,
 ) -> None:
-    """Name every mask of every image of a folder, in OUT/NAME_semantic.json.
+    """Name every mask of every image of a folder or of tar archives, in OUT/NAME_semantic.json.
 
     Names are open vocabulary and explain themselves: each mask has its caption, CLIP scores,
     CLIPSeg shares and votes, and a confidence to sort by.
@@ -108,7 +98,10 @@ def annotate(
         ssa annotate photos/ --out output --save-img
 
         ssa annotate sa1b/ --masks sa1b --out output --classes "car,bicycle,traffic light"
+
+        ssa annotate sa1b/sa_000000.tar --masks sa1b --out output
     """
+    source = parse_source(images)
     parameters = parse_settings(settings or [])
     if parameters and masks:
         raise typer.BadParameter("given masks leave nothing to set.", param_hint="--set")
@@ -120,13 +113,13 @@ def annotate(
         with require("draw"):
             import ssa_client.drawing  # noqa: F401  # before the work, not after the first image
     request = Request(
-        images=str(images.resolve()),
+        images=source,
         model=_pipeline(masks, closed_set).name,
         settings=parameters,
         classes=names,
         masks=masks.value if masks else None,
     )
-    job = _Job(images, out, request, url, Console(stderr=True))
+    job = AnnotateJob(source, out, request, url, Console(stderr=True))
     try:
         job.run(
             pictures=save_img,
@@ -150,108 +143,3 @@ def _pipeline(masks: MaskFormat | None, closed_set: bool) -> specs.Ensemble:
     if closed_set:
         return specs.SSA
     return specs.SSA_ENGINE if masks is None else specs.SSA_ENGINE_MASKS
-
-
-class _Job:
-    """One invocation: the job it works on, and what is said of it."""
-
-    def __init__(
-        self, images: Path, out: Path, request: Request, url: str, console: Console
-    ) -> None:
-        self._images = images
-        self._out = out
-        self._request = request
-        self._url = url
-        self._console = console
-        self._tally: Tally | None = None
-
-    def run(self, *, pictures: bool, timeout_s: float, patience_s: float, **options: Any) -> None:
-        """Do what is missing; `options` are the runner's.
-
-        Raises:
-            SsaError: what ended it before.
-            KeyboardInterrupt: Ctrl-C; requests under way are cancelled on the server too.
-        """
-        try:
-            images = ImageFolder.survey(self._images)
-        except OSError as error:
-            raise JobError(f"cannot read the folder of images: {error}.") from error
-        if not images.count:
-            raise JobError(f"{self._images}: the folder has no images.")
-        with (
-            open_folder(self._out, pictures=pictures) as folder,
-            progress_bar(self._console) as progress,
-        ):
-            asyncio.run(self._work(images, folder, progress, timeout_s, patience_s, options))
-
-    async def _work(
-        self,
-        images: ImageFolder,
-        folder: JobFolder,
-        progress: Progress,
-        timeout_s: float,
-        patience_s: float,
-        options: dict[str, Any],
-    ) -> None:
-        # Waiting for a server that went away is the job's own: it looks who comes back.
-        async with AsyncSsaClient(self._url, timeout_s=timeout_s, retries=0) as client:
-            server = JobServer(client, self._request, patience_s, self._notice)
-            runner = Runner(
-                images,
-                folder,
-                asking(client, self._request, closed_set=self._request.model == specs.SSA.name),
-                server,
-                given_masks=self._request.masks is not None,
-                **options,
-            )
-            folder.begin(await server.first_manifest())
-            tally = self._tally = runner.tally
-            task = progress.add_task("annotating", total=images.count)
-
-            def on_progress() -> None:
-                # What earlier runs did says nothing of how fast this one is.
-                before = tally.done_before + len(tally.failed_before)
-                progress.update(task, total=tally.total - before, completed=tally.settled - before)
-
-            runner.on_progress = on_progress
-            await runner.run()
-
-    def _notice(self, text: str) -> None:
-        self._console.print(escape(text), soft_wrap=True)
-
-    @property
-    def complete(self) -> bool:
-        """Whether every image is done."""
-        tally = self._tally
-        return tally is not None and not (tally.failed or tally.failed_before or tally.left)
-
-    def report(self, stopped_by: str) -> None:
-        """Say what was done, what failed and why, and what is left."""
-        tally = self._tally
-        if tally and (tally.done or tally.done_before):
-            before = f"; {tally.done_before} were done before" if tally.done_before else ""
-            typer.echo(f"{tally.done} annotated, {tally.masks} masks, in {self._out}{before}")
-        if tally and tally.failed:
-            listed = islice(tally.failed.items(), _LISTED_FAILURES)
-            failures = (Failure(self._images / name, reason) for name, reason in listed)
-            self._console.print(failure_table(failures, len(tally.failed)))
-            if len(tally.failed) > _LISTED_FAILURES:
-                typer.echo(f"All of them are in {self._out / FAILURES_NAME}.", err=True)
-        if tally and tally.failed_before:
-            typer.echo(
-                f"{len(tally.failed_before)} failed in earlier runs and were not tried again "
-                f"(--retry-failed); why is in {self._out / FAILURES_NAME}.",
-                err=True,
-            )
-        if stopped_by:
-            left = f" Images left: {tally.left}." if tally else ""
-            typer.echo(f"{stopped_by}{left}", err=True)
-
-    def explain(self, error: SsaError) -> str:
-        """`error` with what to do about it."""
-        if isinstance(error, ServerGoneError):
-            return no_server(self._url, error)
-        if isinstance(error, ModelNotFoundError):
-            what = "no closed set" if self._request.model == specs.SSA.name else "no engine"
-            return f"{self._url} serves {what}; export one with `ssa export` ({error})."
-        return str(error)

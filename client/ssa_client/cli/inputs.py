@@ -10,6 +10,7 @@ from pathlib import Path
 import typer
 
 from ssa_client.jobs.images import is_image
+from ssa_client.jobs.tar import is_tar
 
 # Keywords of the clients' methods that are not settings of mask generation.
 _ARGUMENTS = {"image", "branch", "masks", "classes", "model", "timeout_s"}
@@ -27,7 +28,7 @@ class ImageFile:
 class Failure:
     """Something that was asked for and not done."""
 
-    path: Path
+    path: Path | str
     reason: str
 
 
@@ -65,6 +66,19 @@ def _images_in(path: Path) -> Iterator[Path]:
 
 def _same_file(one: Path, other: Path) -> bool:
     return one.resolve() == other.resolve()
+
+
+def parse_source(text: str) -> str:
+    """Where a job's images are, absolute: a folder, or one tar archive.
+
+    Raises:
+        typer.BadParameter: it is neither.
+    """
+    path = Path(text)
+    if not path.is_dir() and not (is_tar(path.name) and path.exists()):
+        what = "is neither a folder nor a .tar archive" if path.exists() else "does not exist"
+        raise typer.BadParameter(f"{text!r} {what}.", param_hint="SOURCE")
+    return str(path.resolve())
 
 
 def check_url(url: str) -> None:

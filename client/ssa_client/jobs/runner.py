@@ -19,7 +19,7 @@ from ssa_client.exceptions import (
 )
 from ssa_client.jobs.errors import JobError, JobFolderError, TooManyFailures
 from ssa_client.jobs.folder import JobFolder
-from ssa_client.jobs.images import ImageFolder
+from ssa_client.jobs.images import JobImages
 from ssa_client.jobs.server import JobServer
 from ssa_client.jobs.work import Ask, JobImage, Result, read_image, write_result
 
@@ -66,7 +66,7 @@ class Runner:
     What is held in memory is the images under way, one block of names, and the failures.
     """
 
-    images: ImageFolder
+    images: JobImages
     folder: JobFolder
     ask: Ask
     server: JobServer
@@ -99,7 +99,7 @@ class Runner:
             # Also ends a line that a crash tore, before another is appended.
             await asyncio.to_thread(self.folder.failures.settle, self._is_done)
             await asyncio.gather(*(self._work() for _ in range(self.concurrency + _AHEAD)))
-            await asyncio.to_thread(self.folder.failures.settle, self._is_done)
+            await asyncio.to_thread(self.folder.failures.settle, self._is_settled)
         except OSError as error:
             raise JobFolderError.of(self.folder.path, error) from error
         if self._stopped:
@@ -121,7 +121,9 @@ class Runner:
     async def _one(self, name: str) -> None:
         if owner := self.images.shadowed.get(name):
             raise SsaError(f"its output would overwrite that of {owner!r}; give it another --out.")
-        image = await asyncio.to_thread(read_image, self.images.path, name, masks=self.given_masks)
+        image = await asyncio.to_thread(
+            read_image, self.images.source, name, masks=self.given_masks
+        )
         async with self._requests:
             result = await self._ask(image)
             await self.server.trusted()
@@ -175,7 +177,7 @@ class Runner:
                 try:
                     block = await asyncio.to_thread(self._next_block)
                 except OSError as error:
-                    self._stopped = JobError(f"cannot read the folder of images: {error}.")
+                    self._stopped = JobError(f"cannot read the images: {error}.")
                     break
                 if block is None:
                     return None
@@ -196,6 +198,11 @@ class Runner:
         else:
             return True
         return False
+
+    def _is_settled(self, name: str) -> bool:
+        # Where everything was tried again, what did not fail is done, or is there no more.
+        everything = self.retry_failed and not self._stopped
+        return name not in self.tally.failed if everything else self._is_done(name)
 
     def _is_done(self, name: str) -> bool:
         # What lies under the name of a shadowed image is another's.

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import errno
-import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
 from ssa_client.client import AsyncSsaClient
-from ssa_client.exceptions import ImageReadError, SsaError
+from ssa_client.exceptions import AnnotationReadError, ImageReadError, SsaError
 from ssa_client.jobs.errors import JobFolderError
-from ssa_client.jobs.images import output_name, stable_image_id
+from ssa_client.jobs.images import base_name, beside, output_name, stable_image_id
 from ssa_client.jobs.manifest import Request
+from ssa_client.jobs.sources import Source
+from ssa_client.jobs.storage import FileChangedError, StorageGoneError
 from ssa_client.label_results import LabelResult
 from ssa_client.results import SegmentationResult
-from ssa_client.sa1b import Sa1bFile, read_sa1b
+from ssa_client.sa1b import Sa1bFile, parse_sa1b
 from ssa_client.writers import json_path, picture_path, write_annotation, write_picture
 
 Result: TypeAlias = SegmentationResult | LabelResult
@@ -55,30 +57,35 @@ def asking(client: AsyncSsaClient, request: Request, *, closed_set: bool) -> Ask
     return segment if closed_set else label
 
 
-def read_image(folder: Path, file_name: str, *, masks: bool) -> JobImage:
+def read_image(source: Source, name: str, *, masks: bool) -> JobImage:
     """Read an image and, where asked for, the masks beside it.
 
     Raises:
         ImageReadError: it is gone, cannot be read, or is just being written.
         AnnotationReadError: the same of its masks.
+        JobFolderError: the whole source cannot be read.
     """
-    path = folder / file_name
-    given = read_sa1b(path.with_suffix(".json")) if masks else None
-    return JobImage(file_name, _read_unchanged(path), given)
+    given = None
+    if masks:
+        address = source.at(beside(name))
+        with _reading("masks", address, AnnotationReadError):
+            content = source.read_beside(name)
+        given = parse_sa1b(content, address)
+    with _reading("image", source.at(name), ImageReadError):
+        return JobImage(base_name(name), source.read(name), given)
 
 
-def _read_unchanged(path: Path) -> bytes:
+@contextmanager
+def _reading(what: str, address: str, kind: type[SsaError]) -> Iterator[None]:
     try:
-        with path.open("rb") as file:
-            before = os.fstat(file.fileno())
-            data = file.read()
-            after = os.fstat(file.fileno())
+        yield
+    except FileChangedError as error:
+        raise kind(f"{address!r} changed while it was read; is it still being written?") from error
     except OSError as error:
-        reason = error.strerror or type(error).__name__
-        raise ImageReadError(f"cannot read image {str(path)!r}: {reason}.") from error
-    if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
-        raise ImageReadError(f"{str(path)!r} changed while it was read; is it still being written?")
-    return data
+        why = f"cannot read {what} {address!r}: {error.strerror or type(error).__name__}."
+        if isinstance(error, StorageGoneError):
+            raise JobFolderError(f"{why} What is done is kept.") from error
+        raise kind(why) from error
 
 
 def write_result(folder: Path, image: JobImage, result: Result, *, picture: bool) -> None:

@@ -10,7 +10,13 @@ from pathlib import Path
 import pytest
 
 from ssa_client.jobs import images
-from ssa_client.jobs.images import ImageFolder, stable_image_id
+from ssa_client.jobs.images import JobImages, stable_image_id
+from ssa_client.jobs.sources import FolderSource
+from ssa_client.jobs.storage import LocalStorage
+
+
+def survey(folder: Path) -> JobImages:
+    return JobImages.survey(FolderSource(LocalStorage(folder)))
 
 
 def test_an_id_depends_on_the_name_alone_and_every_json_reader_gets_it() -> None:
@@ -28,7 +34,7 @@ def test_images_come_in_sorted_blocks(tmp_path: Path, monkeypatch: pytest.Monkey
         (tmp_path / name).touch()
     (tmp_path / "a_semantic.png").touch()
     (tmp_path / "folder.jpg").mkdir()
-    folder = ImageFolder.survey(tmp_path)
+    folder = survey(tmp_path)
     assert folder.count == 6
     assert folder.shadowed == {}
     blocks = list(folder.blocks())
@@ -47,7 +53,7 @@ def test_images_come_in_sorted_blocks(tmp_path: Path, monkeypatch: pytest.Monkey
 def test_images_that_would_share_outputs_are_found(tmp_path: Path) -> None:
     for name in ("a.png", "a.jpg", "a.webp", "b.jpg", "c.d.jpg", "c.png"):
         (tmp_path / name).touch()
-    folder = ImageFolder.survey(tmp_path)
+    folder = survey(tmp_path)
     assert folder.shadowed == {"a.png": "a.jpg", "a.webp": "a.jpg"}
 
 
@@ -56,13 +62,13 @@ def test_a_survey_holds_a_few_bytes_an_image(
 ) -> None:
     count = 40_000
 
-    def names(_: Path) -> Iterator[str]:
+    def names(_: LocalStorage) -> Iterator[str]:
         return (f"an_image_with_a_name_that_takes_space_{number}.jpg" for number in range(count))
 
-    monkeypatch.setattr(images, "_names", names)
+    monkeypatch.setattr(LocalStorage, "names", names)
     monkeypatch.setattr(images, "BLOCK", 1000)
     tracemalloc.start()
-    folder = ImageFolder.survey(tmp_path)
+    folder = survey(tmp_path)
     for block in folder.blocks():
         assert block
     peak = tracemalloc.get_traced_memory()[1]

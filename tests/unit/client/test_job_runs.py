@@ -18,6 +18,7 @@ from ssa_client.evaluation.server import describe_server
 from ssa_client.jobs import runner, server, work
 from ssa_client.jobs.failures import read_failures
 from ssa_client.jobs.lock import folder_lock
+from ssa_client.jobs.sources import Source
 from ssa_client.jobs.work import read_image
 from ssa_client.writers import write_annotation
 from tests.unit.client.command import Outcome
@@ -273,10 +274,10 @@ def test_an_image_that_vanishes_or_changes_fails(
 ) -> None:
     fstat = os.fstat
 
-    def vanishing(folder: Path, file_name: str, *, masks: bool) -> Any:
-        if file_name == "c.jpg":
-            (folder / file_name).unlink()
-        return read_image(folder, file_name, masks=masks)
+    def vanishing(source: Source, name: str, *, masks: bool) -> Any:
+        if name == "c.jpg":
+            (photos / name).unlink()
+        return read_image(source, name, masks=masks)
 
     def growing(descriptor: int) -> os.stat_result:
         if Path(f"/proc/self/fd/{descriptor}").readlink().name == "d.jpg":
@@ -298,10 +299,10 @@ def test_an_image_that_vanishes_or_changes_fails(
 def test_a_bug_costs_one_image(
     annotate: Callable[..., Outcome], out: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(folder: Path, file_name: str, *, masks: bool) -> Any:
-        if file_name == "c.jpg":
+    def broken(source: Source, name: str, *, masks: bool) -> Any:
+        if name == "c.jpg":
             raise ZeroDivisionError("division by zero")
-        return read_image(folder, file_name, masks=masks)
+        return read_image(source, name, masks=masks)
 
     monkeypatch.setattr(runner, "read_image", broken)
     assert annotate().exit_code == 1
