@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +15,8 @@ from pycocotools import mask as coco_mask
 
 from ssa_backend import specs
 from ssa_backend.labels import CITYSCAPES
+from ssa_client.jobs import server
+from tests.unit.client.command import Outcome
 from tests.unit.client.fake_triton import FakeTriton, Tensors, serving, texts
 from tests.unit.client.stored_results import Results, closed_set_results, engine_results
 
@@ -100,6 +102,40 @@ def engine(engine_tensors: Tensors) -> Iterator[FakeTriton]:
     with serving(FakeTriton(engine_tensors)) as server:
         yield server
     assert server.complaints == []
+
+
+@pytest.fixture
+def quick_jobs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Jobs print wide lines, and soon ask again a server that went away."""
+    monkeypatch.setenv("COLUMNS", "300")
+    monkeypatch.setattr(server, "FIRST_WAIT_S", 0.01)
+
+
+@pytest.fixture
+def photos(tmp_path: Path, jpeg: bytes) -> Path:
+    """A folder of a.jpg to f.jpg."""
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for name in "abcdef":
+        (folder / f"{name}.jpg").write_bytes(jpeg)
+    return folder
+
+
+@pytest.fixture
+def out(tmp_path: Path) -> Path:
+    return tmp_path / "out"
+
+
+@pytest.fixture
+def annotate(
+    engine: FakeTriton, photos: Path, out: Path, quick_jobs: None
+) -> Callable[..., Outcome]:
+    """`ssa annotate` of `photos` into `out`, with more options."""
+
+    def run(*options: object) -> Outcome:
+        return Outcome("annotate", photos, "--out", out, "--url", engine.url, *options)
+
+    return run
 
 
 @pytest.fixture(params=[closed_set_results, engine_results])

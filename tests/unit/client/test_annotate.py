@@ -14,7 +14,6 @@ import pytest
 from grpc import StatusCode
 from PIL import Image
 
-from ssa_client.jobs import server
 from ssa_client.jobs.images import stable_image_id
 from tests.unit.client.command import Outcome
 from tests.unit.client.conftest import HEIGHT, MASKS, WIDTH, counts_of
@@ -25,24 +24,7 @@ RLES = [{"size": [HEIGHT, WIDTH], "counts": counts} for counts in COUNTS]
 ANNOTATIONS = [{"id": 10 + i, "segmentation": rle} for i, rle in enumerate(RLES)]
 
 
-@pytest.fixture(autouse=True)
-def _wide_and_quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("COLUMNS", "300")
-    monkeypatch.setattr(server, "FIRST_WAIT_S", 0.01)
-
-
-@pytest.fixture
-def photos(tmp_path: Path, jpeg: bytes) -> Path:
-    folder = tmp_path / "photos"
-    folder.mkdir()
-    for name in "abcdef":
-        (folder / f"{name}.jpg").write_bytes(jpeg)
-    return folder
-
-
-@pytest.fixture
-def out(tmp_path: Path) -> Path:
-    return tmp_path / "out"
+pytestmark = pytest.mark.usefixtures("quick_jobs")
 
 
 def written(out: Path) -> list[str]:

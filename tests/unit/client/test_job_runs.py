@@ -2,68 +2,24 @@
 
 from __future__ import annotations
 
-import errno
 import os
-import subprocess
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import replace
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from grpc import StatusCode
 
-from ssa_client.evaluation.server import describe_server
-from ssa_client.jobs import runner, server, work
+from ssa_client.jobs import runner
 from ssa_client.jobs.failures import read_failures
 from ssa_client.jobs.lock import folder_lock
 from ssa_client.jobs.sources import Source
 from ssa_client.jobs.work import read_image
-from ssa_client.writers import write_annotation
 from tests.unit.client.command import Outcome
 from tests.unit.client.fake_triton import FakeTriton
+from tests.unit.client.job_results import ALL, results
 
-NOTES = ("_job.json", "_job.lock", "_failures.jsonl")
-UNAVAILABLE = (StatusCode.UNAVAILABLE, "stopping")
-INTERNAL = (StatusCode.INTERNAL, "a stub died")
 INVALID = (StatusCode.INVALID_ARGUMENT, "IMAGE is a damaged [jpeg].")
-
-
-@pytest.fixture(autouse=True)
-def _wide_and_quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("COLUMNS", "300")
-    monkeypatch.setattr(server, "FIRST_WAIT_S", 0.01)
-    monkeypatch.setattr(server, "LONGEST_WAIT_S", 0.02)
-
-
-@pytest.fixture
-def photos(tmp_path: Path, jpeg: bytes) -> Path:
-    folder = tmp_path / "photos"
-    folder.mkdir()
-    for name in "abcdef":
-        (folder / f"{name}.jpg").write_bytes(jpeg)
-    return folder
-
-
-@pytest.fixture
-def out(tmp_path: Path) -> Path:
-    return tmp_path / "out"
-
-
-@pytest.fixture
-def annotate(engine: FakeTriton, photos: Path, out: Path) -> Callable[..., Outcome]:
-    def run(*options: object) -> Outcome:
-        return Outcome("annotate", photos, "--out", out, "--url", engine.url, *options)
-
-    return run
-
-
-def results(out: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in out.iterdir() if path.name not in NOTES}
-
-
-ALL = {f"{name}_semantic.json" for name in "abcdef"}
 
 
 def test_a_rerun_does_what_is_missing(
@@ -111,97 +67,6 @@ def test_other_settings_or_models_are_refused(
     assert 'settings.sam.sha256 was "5a", is "77"' in done.output
     assert engine.requests == []
     assert results(out) == before
-
-
-def test_a_server_that_comes_back_as_another_is_refused(
-    engine: FakeTriton,
-    annotate: Callable[..., Outcome],
-    out: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    calls: list[str] = []
-
-    def changed(url: str, model: str) -> Any:
-        calls.append(url)
-        description = describe_server(url, model)
-        other = {"sam": {"sha256": "77"}}
-        return description if len(calls) == 1 else replace(description, settings=other)
-
-    monkeypatch.setattr(server, "describe_server", changed)
-    engine.script = [UNAVAILABLE]
-    done = annotate("--concurrency", 1)
-    assert done.exit_code == 1
-    assert "the server came back as another one:" in done.output
-    assert 'settings.sam.sha256 was "5a", is "77"' in done.output
-    assert results(out) == {}
-
-
-def test_an_answer_that_comes_during_an_outage_waits_for_its_end(
-    engine: FakeTriton,
-    annotate: Callable[..., Outcome],
-    out: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """It may be the other server's."""
-    calls: list[str] = []
-
-    def changed(url: str, model: str) -> Any:
-        calls.append(url)
-        description = describe_server(url, model)
-        return description if len(calls) == 1 else replace(description, settings={})
-
-    monkeypatch.setattr(server, "describe_server", changed)
-    monkeypatch.setattr(server, "FIRST_WAIT_S", 1.0)
-    monkeypatch.setattr(server, "LONGEST_WAIT_S", 1.0)
-    engine.script = [UNAVAILABLE, 0.2, 0.2, 0.2]
-    done = annotate("--concurrency", 4)
-    assert len(engine.requests) > 1
-    assert "the server came back as another one:" in done.output
-    assert results(out) == {}
-
-
-def test_an_outage_is_waited_for(
-    engine: FakeTriton, annotate: Callable[..., Outcome], out: Path
-) -> None:
-    engine.script = [0.0, *[UNAVAILABLE] * 9]
-    done = annotate()
-    assert done.exit_code == 0, done.output
-    assert done.output.count("Waiting for the server (stopping).") >= 1
-    assert results(out).keys() == ALL
-    assert not (out / "_failures.jsonl").exists()
-
-
-def test_no_server_at_all(annotate: Callable[..., Outcome], photos: Path, out: Path) -> None:
-    done = Outcome(
-        "annotate", photos, "--out", out, "--url", "127.0.0.1:1", "--wait", 0.05, "--timeout", 5
-    )
-    assert done.exit_code == 1
-    assert "Waiting for the server" in done.output
-    assert "start one with `ssa serve`" in done.output
-    assert not (out / "_job.json").exists()
-
-
-def test_an_image_is_blamed_for_a_server_error_that_stays(
-    engine: FakeTriton, annotate: Callable[..., Outcome], photos: Path, out: Path
-) -> None:
-    engine.script = [INTERNAL] * 3
-    assert annotate("--concurrency", 1).exit_code == 0
-    (out / "a_semantic.json").unlink()
-    engine.script = [INTERNAL] * 4
-    done = annotate()
-    assert done.exit_code == 1
-    assert read_failures(out / "_failures.jsonl") == {"a.jpg": "a stub died [INTERNAL]"}
-
-
-def test_an_image_that_takes_the_server_down_fails_in_the_end(
-    engine: FakeTriton, annotate: Callable[..., Outcome], photos: Path, out: Path
-) -> None:
-    for name in "bcdef":
-        (photos / f"{name}.jpg").unlink()
-    engine.script = [UNAVAILABLE] * 100
-    done = annotate()
-    assert done.exit_code == 1
-    assert "the server went away 10 times while it had this image in hand" in done.output
 
 
 def test_failures_are_noted_and_tried_again_on_demand(
@@ -330,82 +195,6 @@ def test_a_name_that_is_no_utf_8(
     assert annotate().exit_code == 0
     assert results(out).keys() == ALL | {f"{name}_semantic.json"}
     assert "7 were done before" in annotate().output
-
-
-@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO])
-def test_a_disk_that_takes_no_more_stops_the_job(
-    annotate: Callable[..., Outcome], out: Path, monkeypatch: pytest.MonkeyPatch, code: int
-) -> None:
-    written: list[Path] = []
-
-    def full(path: Path, annotation: Any) -> None:
-        if len(written) == 2:
-            raise OSError(code, os.strerror(code))
-        written.append(path)
-        write_annotation(path, annotation)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(work, "write_annotation", full)
-        done = annotate("--concurrency", 1)
-    assert done.exit_code == 1
-    assert f"cannot write to '{out}': {os.strerror(code)}. What is done is kept" in done.output
-    assert "Images left: 4." in done.output
-    assert len(results(out)) == 2
-    assert not (out / "_failures.jsonl").exists()
-    assert "4 annotated" in annotate().output
-
-
-@contextmanager
-def small_disk(folder: Path, *options: str) -> Iterator[None]:
-    """A file system of its own at `folder`; the test is skipped where that is not allowed."""
-    folder.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", ",".join(options), "tmpfs", str(folder)]
-    try:
-        if subprocess.run(command, capture_output=True).returncode:
-            pytest.skip("mounting is not allowed here")
-    except FileNotFoundError:
-        pytest.skip("there is no mount here")
-    try:
-        yield
-    finally:
-        subprocess.run(["umount", "-l", str(folder)], check=True)
-
-
-def test_a_disk_that_is_really_full(
-    annotate: Callable[..., Outcome], photos: Path, jpeg: bytes, out: Path
-) -> None:
-    for number in range(20):
-        (photos / f"{number}.jpg").write_bytes(jpeg)
-    with small_disk(out, "size=48k"):
-        done = annotate()
-        assert done.exit_code == 1
-        assert "No space left on device. What is done is kept" in done.output
-        before = results(out)
-        assert 0 < len(before) < 26
-        assert all(content.endswith(b"}") for content in before.values())
-        subprocess.run(["mount", "-o", "remount,size=1m", str(out)], check=True)
-        done = annotate()
-        assert done.exit_code == 0, done.output
-        assert f"{len(before)} were done before" in done.output
-        assert before.items() < results(out).items()
-        assert len(results(out)) == 26
-
-
-def test_a_disk_that_is_read_only(annotate: Callable[..., Outcome], out: Path) -> None:
-    with small_disk(out, "ro"):
-        done = annotate()
-    assert done.exit_code == 1
-    assert f"cannot write to '{out}': Read-only file system." in done.output
-
-
-def test_a_folder_that_is_not_the_user_s(
-    annotate: Callable[..., Outcome], out: Path, engine: FakeTriton
-) -> None:
-    out.touch()
-    done = annotate()
-    assert done.exit_code == 1
-    assert f"cannot write to '{out}': File exists." in done.output
-    assert engine.requests == []
 
 
 def test_two_jobs_on_one_folder(
