@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
-import json
-
 import numpy as np
 import pytest
 from pycocotools import mask as coco_mask
-from pycocotools.coco import COCO
 
 from ssa_client import SegmentationResult, SsaClient
 from tests.unit.client.conftest import MASKS
 from tests.unit.client.fake_triton import FakeTriton
+from tests.unit.client.read_back import checked_annotation, coco_reader
 
 
 @pytest.fixture
@@ -23,24 +19,8 @@ def result(triton: FakeTriton, jpeg: bytes) -> SegmentationResult:
 
 
 def test_the_annotation_is_sa1b_s_object_with_classes(result: SegmentationResult) -> None:
-    annotation = json.loads(json.dumps(result.to_annotation("street.jpg", image_id=7)))
-    assert annotation["image"] == {
-        "image_id": 7,
-        "width": 80,
-        "height": 60,
-        "file_name": "street.jpg",
-    }
-    assert [entry["id"] for entry in annotation["annotations"]] == [1, 2, 3]
-    road = annotation["annotations"][1]
-    np.testing.assert_array_equal(coco_mask.decode(road.pop("segmentation")), MASKS[1])
-    assert road == {
-        "id": 2,
-        "bbox": [0, 35, 79, 24],
-        "area": 2000,
-        "predicted_iou": 0.875,
-        "stability_score": 0.625,
-        "point_coords": [[40.0, 50.0]],
-        "crop_box": [0, 0, 80, 60],
+    annotation = checked_annotation(result)
+    assert annotation["annotations"][1] == {
         "class_id": 0,
         "class_name": "road",
         "class_proposals": ["road", "sidewalk"],
@@ -65,14 +45,7 @@ def test_the_semantic_mask_is_the_map_in_parts(result: SegmentationResult) -> No
 
 
 def test_coco_s_own_reader_finds_masks_and_categories(result: SegmentationResult) -> None:
-    dataset = COCO()
-    dataset.dataset = {
-        "images": [{"id": 5, "width": 80, "height": 60}],
-        "annotations": result.to_coco(image_id=5, first_id=100),
-        "categories": result.coco_categories(),
-    }
-    with contextlib.redirect_stdout(io.StringIO()):
-        dataset.createIndex()
+    dataset = coco_reader(result)
     assert dataset.getAnnIds(imgIds=[5]) == [100, 101, 102]
     (car,) = dataset.loadAnns(dataset.getAnnIds(catIds=dataset.getCatIds(catNms=["car"])))
     np.testing.assert_array_equal(dataset.annToMask(car), MASKS[2])
