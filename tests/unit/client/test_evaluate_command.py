@@ -17,13 +17,12 @@ import pytest
 from grpc import StatusCode
 from PIL import Image
 from tritonclient.grpc import service_pb2
-from typer.testing import CliRunner
 
 from ssa_backend.labels import ADE20K, CITYSCAPES
 from ssa_backend.settings import RepositorySettings
 from ssa_client import _retry
-from ssa_client.cli import app
 from ssa_export.model_config import configs
+from tests.unit.client import command
 from tests.unit.client.evaluation_files import save, stored
 from tests.unit.client.fake_triton import FakeTriton, Tensors, serving
 
@@ -37,9 +36,6 @@ class DescribedTriton(FakeTriton):
     def __init__(self, tensors: Tensors, settings: RepositorySettings) -> None:
         super().__init__(tensors)
         self.configs = {config.name: config for config in configs(settings)}
-
-    def ServerMetadata(self, request: Any, context: Any) -> Any:  # noqa: N802
-        return service_pb2.ServerMetadataResponse(name="triton", version="2.51.0")
 
     def ModelConfig(self, request: Any, context: Any) -> Any:  # noqa: N802
         if request.name not in self.configs:
@@ -77,14 +73,11 @@ def root(tmp_path: Path, tensors: Tensors) -> Path:
     return tmp_path / "data"
 
 
-class Outcome:
-    """What a run printed, its exit code, and its report where it wrote one."""
+class Outcome(command.Outcome):
+    """A run of `ssa evaluate`, and its report where it wrote one."""
 
     def __init__(self, report: Path, *arguments: object) -> None:
-        texts = ["evaluate", *map(str, arguments), "--report", str(report)]
-        done = CliRunner().invoke(app, texts)
-        self.exit_code = done.exit_code
-        self.output = " ".join(done.output.translate(str.maketrans("│┃", "  ")).split())
+        super().__init__("evaluate", *arguments, "--report", report)
         self.report: Any = json.loads(report.read_text()) if report.exists() else None
 
 
