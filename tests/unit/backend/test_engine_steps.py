@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +26,8 @@ from tests.unit.backend.tokenizer_files import (
     write_blip_tokenizer,
     write_clip_tokenizer,
 )
+
+pytestmark = pytest.mark.usefixtures("fake_triton")
 
 SIZE_HW = (60, 90)
 RGB = drawings.shapes(0, SIZE_HW)
@@ -97,19 +97,6 @@ class Step:
 
     def __call__(self, *batch: Arrays, parameters: Any = ()) -> Any:
         return self._server.infer(self._name, self.instance, batch, parameters)
-
-
-@pytest.fixture(autouse=True)
-def triton(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Put the fake where the steps import Triton's module from, and forget them afterwards."""
-    monkeypatch.setitem(sys.modules, "triton_python_backend_utils", pb_utils)
-    monkeypatch.setitem(sys.modules, "spacy", None)  # rules, wherever the tests run
-    monkeypatch.setattr(pb_utils.Logger, "messages", [])
-    yield
-    pb_utils.Calls.answer = None
-    for name in list(sys.modules):
-        if name.startswith(("ssa_backend.steps", "ssa_backend.triton")):
-            del sys.modules[name]
 
 
 def texts(*values: str | bytes) -> np.ndarray[Any, Any]:

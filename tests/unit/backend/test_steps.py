@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import sys
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -21,6 +19,8 @@ from tests.images import encoded
 from tests.reference import analytic_sam, drawings
 from tests.unit.backend.example_settings import EXAMPLE, SEGMENTER
 from tests.unit.backend.random_masks import random_masks, runs_of
+
+pytestmark = pytest.mark.usefixtures("fake_triton")
 
 SIZE_HW = (60, 90)
 INVALID, UNAVAILABLE, INTERNAL = (
@@ -52,18 +52,6 @@ class Step:
 
     def __call__(self, *batch: Arrays, parameters: Any = ()) -> Any:
         return self._server.infer(self._name, self.instance, batch, parameters)
-
-
-@pytest.fixture(autouse=True)
-def triton(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Put the fake where the steps import Triton's module from, and forget them afterwards."""
-    monkeypatch.setitem(sys.modules, "triton_python_backend_utils", pb_utils)
-    monkeypatch.setattr(pb_utils.Logger, "messages", [])
-    yield
-    pb_utils.Calls.answer = None
-    for name in list(sys.modules):
-        if name.startswith(("ssa_backend.steps", "ssa_backend.triton")):
-            del sys.modules[name]
 
 
 def image_bytes(seed: int = 0) -> bytes:
