@@ -53,8 +53,8 @@ def visible_areas(masks: Sequence[Segment]) -> tuple[int, ...]:
     return tuple(areas)
 
 
-def parents(masks: Sequence[Segment], share: float = PART_SHARE) -> tuple[int | None, ...]:
-    """The index of each mask's whole: the smallest larger mask that holds `share` of its pixels.
+def parents(masks: Sequence[Segment]) -> tuple[int | None, ...]:
+    """The index of each mask's whole: the smallest larger mask that holds `PART_SHARE` of it.
 
     None for a mask that is part of no other. Of two wholes with the same area the earlier is taken.
     """
@@ -64,13 +64,15 @@ def parents(masks: Sequence[Segment], share: float = PART_SHARE) -> tuple[int | 
     for index, mask in enumerate(masks):
         # What two masks share is no more than what their boxes do, which is quick to know.
         overlaps = _overlaps(boxes_xyxy[index], boxes_xyxy)
-        candidates = np.flatnonzero((areas > areas[index]) & (overlaps >= share * areas[index]))
-        found.append(_smallest_around(mask, masks, candidates, share) if mask.area else None)
+        candidates = np.flatnonzero(
+            (areas > areas[index]) & (overlaps >= PART_SHARE * areas[index])
+        )
+        found.append(_smallest_around(mask, masks, candidates) if mask.area else None)
     return tuple(found)
 
 
 def _smallest_around(
-    mask: Segment, masks: Sequence[Segment], candidates: npt.NDArray[np.intp], share: float
+    mask: Segment, masks: Sequence[Segment], candidates: npt.NDArray[np.intp]
 ) -> int | None:
     if not candidates.size:
         return None
@@ -79,7 +81,7 @@ def _smallest_around(
     shares = coco_mask.iou(
         [mask.segmentation], [whole.segmentation for whole in wholes], [1] * len(wholes)
     )[0]
-    around = [i for i in range(len(wholes)) if shares[i] >= share]
+    around = [i for i in range(len(wholes)) if shares[i] >= PART_SHARE]
     if not around:
         return None
     return int(candidates[min(around, key=lambda i: wholes[i].area)])

@@ -82,9 +82,9 @@ class Frame:
             self.z + u * forward[1] + w * right[1],
         )
 
-    def at(self, u: float, w: float = 0.0) -> "Frame":
-        """The same heading from another origin."""
-        x, _, z = self.world(u, 0.0, w)
+    def at(self, u: float) -> "Frame":
+        """The frame with the same heading that begins `u` further on."""
+        x, _, z = self.world(u, 0.0)
         return Frame(self.camera, x, z, self.heading)
 
     def point(self, u: float, v: float, w: float = 0.0) -> Point:
