@@ -10,7 +10,7 @@ SOURCES := python_backend export client tests benchmarks
 help:  ## Show this list.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
 
-demo: .venv/.demo  ## Segment and name everything in a picture on a real Triton server.
+demo: .venv/.demo  ## Segment and name everything in two pictures on a real Triton server.
 	$(BIN)/python -m ssa_client.demo --out output/demo
 
 serve: .venv/.demo  ## Start the embedded Triton server on loopback.

@@ -1,4 +1,4 @@
-"""The training loop that both mini models share: so many minutes, resumable, averaged weights.
+"""The training loop that all mini models share: so many minutes, resumable, averaged weights.
 
 Each worker thread takes a batch of its own through the model with single-threaded operators, and
 the gradients add up. Compared with operators that share the cores this leaves no barriers between
