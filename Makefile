@@ -50,7 +50,7 @@ clean:  ## Remove what the other targets made.
 
 .venv/.demo: .venv/.base pyproject.toml constraints.txt
 	@echo "Installing the client and the embedded server (about 1 GB on disk; no torch) ..."
-	$(PIP) install --constraint constraints.txt --editable ".[server,draw]"
+	$(PIP) install --constraint constraints.txt --editable ".[server,draw,report]"
 	@touch $@
 
 .venv/.dev: .venv/.base pyproject.toml constraints.txt

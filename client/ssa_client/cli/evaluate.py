@@ -15,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ssa_client.cli.batch import no_server, progress_bar
+from ssa_client.cli.extras import require
 from ssa_client.cli.inputs import check_url, parse_settings
 from ssa_client.client import DEFAULT_MODEL, DEFAULT_URL, AsyncSsaClient
 from ssa_client.exceptions import ServerUnavailableError, SsaError
@@ -115,6 +116,10 @@ def evaluate(
     check_url(url)
     if given and (bgr or settings):
         raise typer.BadParameter("stored results take no --bgr and no --set.", param_hint="--given")
+    if page:
+        # Before the work: figures that took hours should find their page.
+        with require("report"):
+            import ssa_client._page  # noqa: F401
     from ssa_client.evaluation.report import to_json, to_table, write_report
     from ssa_client.evaluation.worst import WorstCases, write_page
 
