@@ -61,7 +61,8 @@ def open_image(image: ImageSource) -> Image.Image:
     try:
         with Image.open(io.BytesIO(encode_image(image))) as opened:
             return ImageOps.exif_transpose(opened)
-    except (OSError, SyntaxError) as error:  # Pillow's decoders raise both
+    # What Pillow raises on damaged files, and on ones that claim to be huge.
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise ImageReadError(f"cannot decode the image: {error}.") from error
 
 
