@@ -49,15 +49,26 @@ def painting_of_labels(result: LabelResult) -> Painting:
     """The engine's: masks painted largest first, so that small ones lie on top."""
     masks = sorted(result.masks, key=lambda mask: -mask.area)
     # The largest first: they are seen most, and so keep their colours.
-    ids = _ids_of_names(mask.class_name for mask in masks)
+    ids = ids_of_names(mask.class_name for mask in masks)
     class_ids = [ids[mask.class_name] for mask in masks]
-    class_map = np.full(result.size_hw, UNNAMED, np.int32)
+    names = {id_: name for name, id_ in ids.items()}
+    return painting_of_masks(result.size_hw, masks, class_ids, names)
+
+
+def painting_of_masks(
+    size_hw: tuple[int, int],
+    masks: Sequence[Segment],
+    class_ids: Sequence[int],
+    names: Mapping[int, str],
+) -> Painting:
+    """Masks, largest first, painted on nothing."""
+    class_map = np.full(size_hw, UNNAMED, np.int32)
     for mask, class_id in zip(masks, class_ids, strict=True):
         class_map[mask.decode()] = class_id
-    return Painting(masks, class_ids, class_map, {id_: name for name, id_ in ids.items()})
+    return Painting(masks, class_ids, class_map, names)
 
 
-def _ids_of_names(names: Iterable[str]) -> dict[str, int]:
+def ids_of_names(names: Iterable[str]) -> dict[str, int]:
     """A number for each name, different within one picture.
 
     It is the same from picture to picture unless a name before it has that number already.

@@ -49,6 +49,17 @@ def draw(painting: Painting, image: ImageSource) -> Image.Image:
         ImageReadError: the image cannot be read.
         ValueError: the image has another size than the one that was segmented.
     """
+    picture = draw_overlay(painting, image)
+    return _stack(picture, _draw_legend(painting))
+
+
+def draw_overlay(painting: Painting, image: ImageSource) -> Image.Image:
+    """The same without the legend, of the image's size.
+
+    Raises:
+        ImageReadError: the image cannot be read.
+        ValueError: the image has another size than the one that was segmented.
+    """
     photo = _open_rgb(image, painting.size_hw)
     painted = _fill(photo, painting.class_map)
     line_width = max(1, round(min(painting.size_hw) / 700))
@@ -56,7 +67,22 @@ def draw(painting: Painting, image: ImageSource) -> Image.Image:
     _blend_white(painted, outlines)
     picture = Image.fromarray(painted)
     _write_labels(picture, labels)
-    return _stack(picture, _legend_of(painting))
+    return picture
+
+
+def legend_of(painting: Painting) -> list[LegendEntry]:
+    """Every class of the map, the largest first."""
+    ids, counts = np.unique(painting.class_map, return_counts=True)
+    ids, counts = ids[ids != UNNAMED], counts[ids != UNNAMED]
+    order = np.argsort(-counts, kind="stable")
+    return [
+        LegendEntry(
+            color=tuple(class_colors(ids[i]).tolist()),
+            name=painting.names[int(ids[i])],
+            share=counts[i] / painting.class_map.size,
+        )
+        for i in order
+    ]
 
 
 @dataclass(frozen=True)
@@ -175,21 +201,9 @@ def _font(size: int) -> ImageFont.ImageFont | ImageFont.FreeTypeFont:
     return ImageFont.load_default(size)
 
 
-def _legend_of(painting: Painting) -> Image.Image:
-    """Every class of the map, the largest first."""
-    ids, counts = np.unique(painting.class_map, return_counts=True)
-    ids, counts = ids[ids != UNNAMED], counts[ids != UNNAMED]
-    order = np.argsort(-counts, kind="stable")
-    entries = [
-        LegendEntry(
-            color=tuple(class_colors(ids[i]).tolist()),
-            name=painting.names[int(ids[i])],
-            share=counts[i] / painting.class_map.size,
-        )
-        for i in order
-    ]
+def _draw_legend(painting: Painting) -> Image.Image:
     height, width = painting.size_hw
-    return draw_legend(entries, width, _font_size(max(height, width)))
+    return draw_legend(legend_of(painting), width, _font_size(max(height, width)))
 
 
 def _stack(upper: Image.Image, lower: Image.Image) -> Image.Image:

@@ -11,6 +11,7 @@ from ssa_client.cli.annotate import annotate
 from ssa_client.cli.convert import convert
 from ssa_client.cli.evaluate import evaluate
 from ssa_client.cli.export import export
+from ssa_client.cli.report import report
 from ssa_client.cli.scenes import scenes
 from ssa_client.cli.segment import segment
 from ssa_client.cli.serve import serve
@@ -55,6 +56,7 @@ def ssa(
 app.command()(serve)
 app.command()(segment)
 app.command()(annotate)
+app.command()(report)
 app.command()(evaluate)
 app.command()(convert)
 app.command()(export)

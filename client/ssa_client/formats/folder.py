@@ -65,9 +65,19 @@ class Dataset:
 
 def find_stored(folder: Path) -> list[Path]:
     """The `<name>_semantic.json` files directly in `folder`, sorted."""
+    return [folder / name for name in sorted(stored_names(folder))]
+
+
+def stored_names(folder: Path) -> Iterator[str]:
+    """The names of those files as the system lists them: no list of them is held.
+
+    Raises:
+        OSError: the folder cannot be read.
+    """
     with os.scandir(folder) as entries:
-        names = sorted(e.name for e in entries if e.name.endswith(_SUFFIX) and e.is_file())
-    return [folder / name for name in names]
+        for entry in entries:
+            if entry.name.endswith(_SUFFIX) and entry.is_file():
+                yield entry.name
 
 
 class Survey:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Any
@@ -55,12 +56,83 @@ class StoredImage:
         return PurePath(self.file_name).stem
 
 
+@dataclass(frozen=True)
+class StoredLabel:
+    """What a mask is called; `class_id` and `confidence` are as in `StoredMask`."""
+
+    class_name: str
+    class_id: int | None
+    confidence: float
+
+
+@dataclass(frozen=True, eq=False)
+class StoredDocument:
+    """A file whose head is checked; each of its annotations is checked when it is asked for."""
+
+    file_name: str
+    size_hw: tuple[int, int]
+    closed_set: bool
+    annotations: Sequence[object]
+
+    def label(self, index: int) -> StoredLabel:
+        """The name of mask `index`, without a look at its pixels.
+
+        Raises:
+            AnnotationReadError: there is none.
+        """
+        return _label(f"annotations[{index}]", self.annotations[index], self.closed_set)
+
+    def areas(self, index: int) -> tuple[int, int]:
+        """Pixels of mask `index`, and those that no smaller mask lies on, as the file has them.
+
+        Raises:
+            AnnotationReadError: it does not have both.
+        """
+        name, annotation = f"annotations[{index}]", self.annotations[index]
+        area = _entry(annotation, "area", int, name)
+        visible = _entry(annotation, "visible_area", int, name)
+        if not 0 <= visible <= area <= math.prod(self.size_hw):
+            raise AnnotationReadError(
+                f"{name} has the area {area}, {visible} of it visible; expected no more than the "
+                "image has."
+            )
+        return area, visible
+
+    def mask(self, index: int) -> StoredMask | None:
+        """Mask `index`, checked down to its run lengths; None where it has no pixel.
+
+        Raises:
+            AnnotationReadError: it is not as the commands write it.
+        """
+        name = f"annotations[{index}]"
+        return _mask(name, self.annotations[index], index + 1, self.size_hw, self.closed_set)
+
+    def masks(self) -> tuple[StoredMask, ...]:
+        """All of them, largest first, without those that have no pixel.
+
+        Raises:
+            AnnotationReadError: one is not as the commands write it.
+        """
+        found = filter(None, map(self.mask, range(len(self.annotations))))
+        return tuple(sorted(found, key=lambda mask: -mask.area))
+
+
 def read_stored(path: Path) -> StoredImage:
-    """Read a file and check all that a conversion rests on, down to each mask's run lengths.
+    """Read a file and check all of it, down to each mask's run lengths.
 
     Raises:
         AnnotationReadError: it cannot be read, or is not as the commands write it; the message
             says where and what was expected, and leaves the file to the caller to name.
+    """
+    document = read_document(path)
+    return StoredImage(document.file_name, document.size_hw, document.masks(), document.closed_set)
+
+
+def read_document(path: Path) -> StoredDocument:
+    """Read a file and check what it says of its image.
+
+    Raises:
+        AnnotationReadError: as `read_stored`, of the file as a whole.
     """
     try:
         document = json.loads(path.read_bytes())
@@ -78,13 +150,7 @@ def read_stored(path: Path) -> StoredImage:
             f"describes {file_name!r}; expected an image whose file name gives this file's."
         )
     # The engine keeps fields of given masks, so that class ids alone prove nothing.
-    closed_set = "semantic_mask" in document
-    masks = (
-        _mask(f"annotations[{i}]", annotation, i + 1, size_hw, closed_set)
-        for i, annotation in enumerate(annotations)
-    )
-    found = sorted((mask for mask in masks if mask is not None), key=lambda mask: -mask.area)
-    return StoredImage(file_name, size_hw, tuple(found), closed_set)
+    return StoredDocument(file_name, size_hw, "semantic_mask" in document, annotations)
 
 
 def _stem(file_name: str) -> str:
@@ -105,13 +171,7 @@ def _mask(
         runs = rle.decode(counts.encode("utf-8"), size_hw)
     except ValueError as error:
         raise AnnotationReadError(f"{name}: {error}") from error
-    class_name = _entry(annotation, "class_name", str, name)
-    # Control characters have no place in XML, and line ends none in a YAML name.
-    if not class_name.strip() or min(class_name) < " ":
-        raise AnnotationReadError(f"{name} has the class_name {class_name!r}; expected words.")
-    class_id = _entry(annotation, "class_id", int, name) if closed_set else None
-    if class_id is not None and class_id < 0:
-        raise AnnotationReadError(f"{name} has the class_id {class_id}; expected 0 or more.")
+    label = _label(name, annotation, closed_set)
     if not runs.area:
         return None
     x0, y0, x1, y1 = runs.box_xyxy(size_hw[0])
@@ -120,12 +180,24 @@ def _mask(
         bbox_xywh=(x0, y0, x1 - x0, y1 - y0),
         area=runs.area,
         id=number,
-        class_name=class_name,
-        class_id=class_id,
-        confidence=_confidence(annotation, "vote_share" if closed_set else "confidence", name),
+        class_name=label.class_name,
+        class_id=label.class_id,
+        confidence=label.confidence,
         box_xyxy=(x0, y0, x1, y1),
         runs=runs,
     )
+
+
+def _label(name: str, annotation: object, closed_set: bool) -> StoredLabel:
+    class_name = _entry(annotation, "class_name", str, name)
+    # Control characters have no place in XML, and line ends none in a YAML name.
+    if not class_name.strip() or min(class_name) < " ":
+        raise AnnotationReadError(f"{name} has the class_name {class_name!r}; expected words.")
+    class_id = _entry(annotation, "class_id", int, name) if closed_set else None
+    if class_id is not None and class_id < 0:
+        raise AnnotationReadError(f"{name} has the class_id {class_id}; expected 0 or more.")
+    key = "vote_share" if closed_set else "confidence"
+    return StoredLabel(class_name, class_id, _confidence(annotation, key, name))
 
 
 def _confidence(annotation: object, key: str, name: str) -> float:

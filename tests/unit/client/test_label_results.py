@@ -7,7 +7,7 @@ import numpy.typing as npt
 import pytest
 
 from ssa_client import LabelledMask, LabelResult, SsaClient
-from ssa_client._painting import UNNAMED, _ids_of_names, painting_of_labels
+from ssa_client._painting import UNNAMED, ids_of_names, painting_of_labels
 from tests.unit.client.conftest import HEIGHT, MASKS, WIDTH, counts_of
 from tests.unit.client.fake_triton import FakeTriton
 from tests.unit.client.read_back import checked_annotation, coco_reader
@@ -123,9 +123,9 @@ def test_the_picture_shows_no_colour_where_no_mask_is(
 
 def test_a_name_keeps_its_colour_and_shares_it_with_no_other() -> None:
     names = [f"name {i}" for i in range(200)]
-    assert len(set(_ids_of_names(names).values())) == 200
-    alone = {name: _ids_of_names([name])[name] for name in names[:8]}
-    together = _ids_of_names(names[:8])
+    assert len(set(ids_of_names(names).values())) == 200
+    alone = {name: ids_of_names([name])[name] for name in names[:8]}
+    together = ids_of_names(names[:8])
     assert len(set(together.values())) == 8
     assert sum(alone[name] == together[name] for name in alone) >= 4
     assert all(0 <= id_ < 24 for id_ in together.values())

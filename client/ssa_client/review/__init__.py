@@ -1,0 +1,1 @@
+"""What `ssa report` shows of a finished job, for whoever reviews its labels."""
