@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.filesize import decimal
 
 from ssa_client.cli.batch import failure_table, progress_bar
 from ssa_client.cli.extras import require
@@ -39,12 +40,11 @@ def report(
         typer.Option(min=0, metavar="N", help="How many images to show under all of their masks."),
     ] = 12,
     images: Annotated[
-        Path | None,
+        str | None,
         typer.Option(
             metavar="DIR",
-            exists=True,
-            file_okay=False,
-            help="Where the images are, if they moved or DIR has no _job.json.",
+            help="Where the images are, as for `ssa annotate`, if they moved or DIR has no "
+            "_job.json.",
         ),
     ] = None,
 ) -> None:
@@ -87,9 +87,10 @@ def report(
     except OSError as error:
         typer.echo(f"ssa report: cannot write {str(path)!r}: {error.strerror}.", err=True)
         raise typer.Exit(1) from error
-    typer.echo(f"{survey.images} images, {survey.masks} masks: {path}, {size / 1e6:.1f} MB")
-    if exhibits.missing_pictures:
-        console.print(f"{exhibits.missing_pictures} pictures are missing; the page says why.")
+    typer.echo(f"{survey.images} images, {survey.masks} masks: {path}, {decimal(size)}")
+    if missing := exhibits.missing:
+        more = "the page has every reason, the first is:"
+        typer.echo(f"{len(missing)} pictures are missing; {more} {missing[0]}", err=True)
     if survey.broken_files:
         failures = [Failure(job / broken.file, broken.reason) for broken in survey.broken]
         console.print(failure_table(failures, survey.broken_files))

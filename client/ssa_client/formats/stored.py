@@ -145,7 +145,7 @@ def read_document(path: Path) -> StoredDocument:
     file_name = _entry(image, "file_name", str, "image")
     size_hw = _side(image, "height"), _side(image, "width")
     # Output files are named after images: two files for one image would overwrite each other's.
-    if PurePath(file_name).name != file_name or json_path(path.parent, _stem(file_name)) != path:
+    if PurePath(file_name).name != file_name or stored_path(path.parent, file_name) != path:
         raise AnnotationReadError(
             f"describes {file_name!r}; expected an image whose file name gives this file's."
         )
@@ -153,8 +153,9 @@ def read_document(path: Path) -> StoredDocument:
     return StoredDocument(file_name, size_hw, "semantic_mask" in document, annotations)
 
 
-def _stem(file_name: str) -> str:
-    return PurePath(file_name).stem
+def stored_path(folder: Path, file_name: str) -> Path:
+    """Where the results of the image called `file_name` lie."""
+    return json_path(folder, PurePath(file_name).stem)
 
 
 def _mask(

@@ -5,7 +5,6 @@ Each image is opened once, and one at a time.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,12 +12,12 @@ from pathlib import Path
 from PIL import Image
 
 from ssa_client._embedding import data_uri
-from ssa_client._image import open_image
 from ssa_client._legend import LegendEntry
-from ssa_client.exceptions import AnnotationReadError, ImageReadError, SsaError
-from ssa_client.formats.stored import StoredDocument, read_document
+from ssa_client.exceptions import AnnotationReadError, SsaError
+from ssa_client.formats.stored import StoredDocument, read_document, stored_path
 from ssa_client.review.errors import ReviewError
 from ssa_client.review.evidence import Evidence, evidence_of
+from ssa_client.review.images import ReviewImages
 from ssa_client.review.pictures import draw_crop, draw_overview
 from ssa_client.review.survey import Place, Survey
 
@@ -65,20 +64,23 @@ class Exhibits:
     overviews: list[Overview]
 
     @property
-    def missing_pictures(self) -> int:
-        """Pictures that could not be drawn."""
+    def missing(self) -> list[str]:
+        """Why there is no picture, for each that could not be drawn."""
         pictures = [*(mask.picture for mask in self.doubtful), *(o.picture for o in self.overviews)]
-        return sum(bool(picture.missing) for picture in pictures)
+        return [picture.missing for picture in pictures if picture.missing]
 
 
 def make_exhibits(
-    folder: Path, images: Path | None, survey: Survey, on_drawn: Callable[[], None] = lambda: None
+    folder: Path,
+    address: str | None,
+    survey: Survey,
+    on_drawn: Callable[[], None] = lambda: None,
 ) -> Exhibits:
     """Read the files that `survey` chose once more, and draw what they hold.
 
     Args:
         folder: of the results.
-        images: where their images lie; None where nobody says.
+        address: where their images are; None where nobody says.
         survey: of the same folder.
         on_drawn: told after each image.
 
@@ -87,20 +89,22 @@ def make_exhibits(
     """
     places = list(survey.doubtful)
     chosen = set(survey.sample)
-    by_file: dict[str, list[Place]] = defaultdict(list)
+    by_image: dict[str, list[Place]] = {file_name: [] for file_name in chosen}
     for place in places:
-        by_file[place.file].append(place)
+        by_image.setdefault(place.file_name, []).append(place)
+    images = ReviewImages.find(address, by_image)
     doubtful: dict[Place, DoubtfulMask] = {}
     overviews = []
-    for file in sorted(chosen.union(by_file)):
+    for file_name, its_places in sorted(by_image.items()):
+        path = stored_path(folder, file_name)
         try:
-            image = _OpenedImage(read_document(folder / file), images)
-            for place in by_file[file]:
+            image = _OpenedImage(read_document(path), images)
+            for place in its_places:
                 doubtful[place] = _doubtful_mask(image, place.index)
-            if file in chosen:
+            if file_name in chosen:
                 overviews.append(_overview(image))
         except (AnnotationReadError, IndexError) as error:
-            raise ReviewError(f"{str(folder / file)!r} changed under way: it {error}") from error
+            raise ReviewError(f"{str(path)!r} changed under way: it {error}") from error
         on_drawn()
     return Exhibits([doubtful[place] for place in places], overviews)
 
@@ -108,11 +112,11 @@ def make_exhibits(
 class _OpenedImage:
     """A file's document and the pixels that it describes, RGB, or what became of them."""
 
-    def __init__(self, document: StoredDocument, images: Path | None) -> None:
+    def __init__(self, document: StoredDocument, images: ReviewImages) -> None:
         self.document = document
         self._photo: Image.Image | SsaError
         try:
-            self._photo = _open(document, images)
+            self._photo = images.open(document)
         except SsaError as error:
             self._photo = error
 
@@ -122,20 +126,6 @@ class _OpenedImage:
         if isinstance(self._photo, SsaError):
             raise self._photo
         return self._photo
-
-
-def _open(document: StoredDocument, images: Path | None) -> Image.Image:
-    if images is None:
-        raise ImageReadError("nobody says where the images are; name their folder with --images.")
-    path = images / document.file_name
-    photo = open_image(path).convert("RGB")
-    height, width = document.size_hw
-    if photo.size != (width, height):
-        raise ImageReadError(
-            f"{str(path)!r} is {photo.width}x{photo.height} now; its results are of an image of "
-            f"{width}x{height}."
-        )
-    return photo
 
 
 def _doubtful_mask(image: _OpenedImage, index: int) -> DoubtfulMask:

@@ -33,11 +33,11 @@ class Failures:
 class JobFacts:
     """What is known of a job, as names and values to show.
 
-    `images` is where its images were, None where nothing says so. `job` is what was asked for, and
-    of which checkpoints; `models` are names and what ran them.
+    `images` is the address of its images, None where nothing says so. `job` is what was asked for,
+    and of which checkpoints; `models` are names and what ran them.
     """
 
-    images: Path | None
+    images: str | None
     job: list[Fact]
     mask_settings: list[Fact]
     models: list[Fact]
@@ -67,7 +67,7 @@ def read_facts(folder: Path) -> JobFacts:
         return JobFacts(None, [], [], [], [], failures)
     images = manifest.request.get("images")
     return JobFacts(
-        images=Path(images) if isinstance(images, str) else None,
+        images=images if isinstance(images, str) else None,
         job=[*_request(manifest.request), *_checkpoints(manifest.settings)],
         mask_settings=_mask_settings(manifest),
         models=[

@@ -46,9 +46,9 @@ class ClassCount:
 
 @dataclass(frozen=True)
 class Place:
-    """Where a mask is found again: a file of the folder, and an index into its annotations."""
+    """Where a mask is found again: its image, and an index into the annotations of that."""
 
-    file: str
+    file_name: str
     index: int
 
 
@@ -64,8 +64,8 @@ class BrokenFile:
 class Survey:
     """What is known of a job once all of its files were read.
 
-    Masks without a pixel count nowhere but in `empty_masks`. `sample` are the files of the images
-    whose names have the smallest hashes: as good a choice as one at random, and always the same.
+    Masks without a pixel count nowhere but in `empty_masks`. `sample` are the images whose names
+    have the smallest hashes: as good a choice as one at random, and always the same.
     """
 
     doubtful: Smallest[Place]
@@ -84,8 +84,8 @@ class Survey:
         """The survey of no file that will keep `worst` masks and `pictures` images."""
         return cls(Smallest(worst), Smallest(pictures))
 
-    def add(self, file: str, document: StoredDocument) -> None:
-        """Count the masks of a file called `file`.
+    def add(self, document: StoredDocument) -> None:
+        """Count the masks of a file.
 
         Raises:
             AnnotationReadError: an annotation is not as the commands write it; the file is not
@@ -98,7 +98,8 @@ class Survey:
         ]
         self.images += 1
         self.pixels += document.size_hw[0] * document.size_hw[1]
-        self.sample.add((stable_image_id(document.file_name), file), file)
+        name = document.file_name
+        self.sample.add((stable_image_id(name), name), name)
         for index, (label, area, visible_area) in enumerate(masks):
             if not area:
                 self.empty_masks += 1
@@ -108,9 +109,9 @@ class Survey:
             count.add(label.confidence, visible_area)
             self.histogram[min(int(label.confidence * BINS), BINS - 1)] += 1
             # Of two that are equally doubtful the larger is the worse mistake.
-            key = (label.confidence, -area, file, index)
+            key = (label.confidence, -area, name, index)
             if self.doubtful.wants(key):
-                self.doubtful.add(key, Place(file, index))
+                self.doubtful.add(key, Place(name, index))
 
     def add_broken(self, file: str, error: AnnotationReadError) -> None:
         """Count a file that cannot be used."""
@@ -140,7 +141,7 @@ def survey(
     try:
         for file in stored_names(folder):
             try:
-                found.add(file, read_document(folder / file))
+                found.add(read_document(folder / file))
             except AnnotationReadError as error:
                 found.add_broken(file, error)
             on_read()

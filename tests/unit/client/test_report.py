@@ -24,6 +24,7 @@ from ssa_client.review.exhibits import make_exhibits
 from ssa_client.review.page import class_rows
 from ssa_client.review.pictures import draw_crop
 from ssa_client.review.survey import BINS, Survey, survey
+from tests.unit.client.archives import write_tar
 from tests.unit.client.command import Outcome
 from tests.unit.client.review_job import HEIGHT, NAMES, SHA256, WIDTH, ReviewJob, review_job
 from tests.unit.client.stored_results import Results, closed_set_results
@@ -66,7 +67,7 @@ def test_counts_are_those_of_the_files(job: ReviewJob) -> None:
 
 
 def test_the_most_doubtful_come_first(job: ReviewJob) -> None:
-    exhibits = make_exhibits(job.folder, job.images, survey(job.folder, worst=9, pictures=0))
+    exhibits = make_exhibits(job.folder, str(job.images), survey(job.folder, worst=9, pictures=0))
     confidences = sorted(a["confidence"] for a in job.annotations())
     assert [mask.confidence for mask in exhibits.doubtful] == confidences[:9]
     for mask in exhibits.doubtful:
@@ -81,7 +82,7 @@ def test_the_most_doubtful_come_first(job: ReviewJob) -> None:
 def test_equally_doubtful_masks_come_largest_first(tmp_path: Path) -> None:
     results = closed_set_results(tmp_path)
     found = survey(results.folder, worst=5, pictures=0)
-    masks = make_exhibits(results.folder, results.images, found).doubtful
+    masks = make_exhibits(results.folder, str(results.images), found).doubtful
     zero = [a["area"] for a in _closed_set_annotations(results) if a["vote_share"] == 0]
     assert [mask.area for mask in masks[: len(zero)]] == sorted(zero, reverse=True)
     assert {mask.confidence for mask in masks[: len(zero)]} == {0.0}
@@ -97,7 +98,7 @@ def test_nothing_depends_on_the_order_of_files(job: ReviewJob) -> None:
     for order in (1, -1):
         one = Survey.empty(3, 2)
         for name in sorted(job.documents())[::order]:
-            one.add(name, read_document(job.folder / name))
+            one.add(read_document(job.folder / name))
         found.append(one)
     forth, back = found
     assert [*forth.doubtful] == [*back.doubtful]
@@ -200,7 +201,7 @@ def test_the_closed_set_has_a_report_too(tmp_path: Path) -> None:
     assert done.exit_code == 0, done.output
     assert f"3 images, {results.count} masks: {out}" in done.output
     text = out.read_text("utf-8")
-    rows = re.findall(r'<tr><th scope="row" dir="auto">(.*?)</th>\s*<td data-value="(\d+)"', text)
+    rows = re.findall(r'<tr><th scope="row"><bdi>(.*?)</bdi></th>\s*<td data-value="(\d+)"', text)
     names = Counter(name for group in results.class_names.values() for name in group)
     assert {html.unescape(name): int(count) for name, count in rows} == names
     assert "have no _job.json" in shown(text)
@@ -211,8 +212,8 @@ def test_results_of_no_job_need_the_folder_of_images(tmp_path: Path) -> None:
     results = closed_set_results(tmp_path)
     done = Outcome("report", results.folder)
     assert done.exit_code == 0
-    assert "pictures are missing; the page says why" in done.output
-    assert "name their folder with --images" in (results.folder / "_report.html").read_text()
+    assert "23 pictures are missing; the page has every reason" in done.output
+    assert "name the place with --images" in (results.folder / "_report.html").read_text()
 
 
 def test_a_vanished_image_is_a_note(job: ReviewJob) -> None:
@@ -224,9 +225,32 @@ def test_a_vanished_image_is_a_note(job: ReviewJob) -> None:
     assert done.exit_code == 0
     assert f"{3 * (7 + 1)} pictures are missing" in done.output
     seen = shown((job.folder / "_report.html").read_text("utf-8"))
-    assert f"No picture: cannot read image '{gone}'" in seen
-    assert f"'{changed}' is 8x6 now; its results are of an image of 140x90" in seen
+    assert f"No picture: there is no such image in '{job.images}'." in seen
+    assert "No picture: it is 8x6 now; its results are of an image of 140x90." in seen
     assert "No picture: cannot decode the image" in seen
+
+
+def test_images_in_archives(job: ReviewJob, tmp_path: Path) -> None:
+    expected = page_of(job)
+    first, second, *others = sorted(job.images.iterdir())
+    shards = tmp_path / "shards"
+    shards.mkdir()
+    write_tar(shards / "0.tar", {f"deep/{first.name}": first.read_bytes()})
+    # What has the name of an image before it is not what was labelled.
+    twin = {f"a/{first.name}": b"another", second.name: second.read_bytes()}
+    write_tar(shards / "1.tar", {**twin, **{file.name: file.read_bytes() for file in others}})
+    assert page_of(job, "--images", shards) == expected
+
+
+def test_images_that_cannot_be_looked_for_are_notes(job: ReviewJob) -> None:
+    done = Outcome("report", job.folder, "--images", "nowhere")
+    assert done.exit_code == 0
+    reason = "cannot read 'nowhere': No such file or directory."
+    assert (
+        f"40 pictures are missing; the page has every reason, the first is: {reason}" in done.output
+    )
+    seen = shown((job.folder / "_report.html").read_text("utf-8"))
+    assert seen.count(f"No picture: {reason}") == 40
 
 
 def test_a_mask_that_cannot_be_drawn_is_a_note(job: ReviewJob) -> None:
