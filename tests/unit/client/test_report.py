@@ -7,6 +7,8 @@ import html
 import io
 import json
 import re
+import subprocess
+import sys
 import tracemalloc
 from collections import Counter, defaultdict
 from collections.abc import Callable
@@ -346,3 +348,21 @@ def test_a_file_name_that_is_not_utf_8(tmp_path: Path) -> None:
     document["image"]["file_name"] = "\udce9t\udce9.png"
     (job.folder / "\udce9t\udce9_semantic.json").write_text(json.dumps(document))
     assert "\\udce9t\\udce9.png" in page_of(job)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["report", "JOB"],
+        ["evaluate", "--dataset", "custom", "--images", "JOB", "--page", "page.html"],
+    ],
+)
+def test_pages_need_their_extra_and_say_so_first(job: ReviewJob, arguments: list[str]) -> None:
+    given = [argument.replace("JOB", str(job.folder)) for argument in arguments]
+    code = (
+        f"import sys; sys.modules['jinja2'] = None\nfrom ssa_client.cli import app; app({given!r})"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "ssa-triton[report]" in done.stderr
+    assert not (job.folder / "_report.html").exists()
