@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 from ssa_backend.embedded.server import EmbeddedServer
 from ssa_backend.settings import RepositorySettings
 from ssa_client import SsaClient
+from tests.object_store import ENVIRONMENT, require_s3, s3_server
 
 ROOT = Path(__file__).parent.parent
 
@@ -30,6 +32,26 @@ def server(repository: Path) -> Iterator[EmbeddedServer]:
     """A real `tritonserver` process, started once for all tests that only ask it things."""
     with EmbeddedServer(repository, http_port=0, grpc_port=0, metrics_port=0) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def s3_endpoint() -> Iterator[str]:
+    """A real S3 server, started once."""
+    require_s3()
+    with s3_server() as (url, _):
+        yield url
+
+
+@pytest.fixture
+def bucket(s3_endpoint: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The URL of a new bucket on it, which the standard AWS variables lead to."""
+    import s3fs
+
+    for name, value in {**ENVIRONMENT, "AWS_ENDPOINT_URL": s3_endpoint}.items():
+        monkeypatch.setenv(name, value)
+    name = f"bucket-{uuid.uuid4().hex[:8]}"
+    s3fs.S3FileSystem(skip_instance_cache=True).mkdir(name)
+    return f"s3://{name}"
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import uuid
@@ -17,14 +18,24 @@ _PICTURE_ENDING = "_semantic.png"
 _TEMPORARY_START, _TEMPORARY_ENDING = ".ssa-", ".tmp"
 
 
+def json_name(name: str) -> str:
+    """What the annotation of the image called `name` is called."""
+    return f"{name}{_JSON_ENDING}"
+
+
+def picture_name(name: str) -> str:
+    """What the picture of the image called `name` is called."""
+    return f"{name}{_PICTURE_ENDING}"
+
+
 def json_path(out_dir: Path, name: str) -> Path:
     """Where the annotation of the image called `name` goes."""
-    return out_dir / f"{name}{_JSON_ENDING}"
+    return out_dir / json_name(name)
 
 
 def picture_path(out_dir: Path, name: str) -> Path:
     """Where the picture of the image called `name` goes."""
-    return out_dir / f"{name}{_PICTURE_ENDING}"
+    return out_dir / picture_name(name)
 
 
 def is_result(file_name: str) -> bool:
@@ -42,16 +53,28 @@ def write_annotation(path: Path, annotation: Mapping[str, object]) -> None:
 
     An interrupted write leaves what was there before.
     """
-    text = json.dumps(annotation, ensure_ascii=False, separators=(",", ":"))
     with replacing(path) as file:
-        # What of a file's name is not UTF-8 becomes JSON's own escape, and reads back as it was.
-        file.write(text.encode("utf-8", "backslashreplace"))
+        file.write(annotation_bytes(annotation))
 
 
 def write_picture(path: Path, picture: Image.Image) -> None:
     """Write `picture` as PNG; an interrupted write leaves what was there before."""
     with replacing(path) as file:
         picture.save(file, "PNG")
+
+
+def annotation_bytes(annotation: Mapping[str, object]) -> bytes:
+    """What `write_annotation` writes."""
+    text = json.dumps(annotation, ensure_ascii=False, separators=(",", ":"))
+    # What of a file's name is not UTF-8 becomes JSON's own escape, and reads back as it was.
+    return text.encode("utf-8", "backslashreplace")
+
+
+def picture_bytes(picture: Image.Image) -> bytes:
+    """What `write_picture` writes."""
+    buffer = io.BytesIO()
+    picture.save(buffer, "PNG")
+    return buffer.getvalue()
 
 
 @contextmanager

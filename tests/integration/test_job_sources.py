@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from ssa_backend.embedded.server import EmbeddedServer
+from ssa_client.jobs.storage import open_storage
 from ssa_export.scenes import write_scenes
 from tests.images import SIZE_HW
 from tests.unit.client.archives import write_tar
@@ -60,3 +61,16 @@ def test_tar_shards_give_what_their_folder_gives(
         write_tar(shards / f"sa_{number:06}.tar", {f"./{f.name}": f.read_bytes() for f in half})
     annotate(shards, tmp_path / "out", server)
     assert results(tmp_path / "out") == results(expected)
+
+
+@pytest.mark.timeout(600)
+def test_s3_gives_what_a_folder_gives(
+    scenes: Path, expected: Path, server: EmbeddedServer, bucket: str
+) -> None:
+    storage = open_storage(f"{bucket}/scenes")
+    for path in scenes.iterdir():
+        storage.write(path.name, path.read_bytes())
+    annotate(storage, f"{bucket}/out", server)
+    out = open_storage(f"{bucket}/out")
+    found = {name: out.read(name) for name in out.names() if name != "_job.json"}
+    assert found == results(expected)

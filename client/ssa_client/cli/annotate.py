@@ -12,10 +12,17 @@ from rich.console import Console
 from ssa_backend import specs
 from ssa_client.cli.annotate_job import AnnotateJob
 from ssa_client.cli.extras import require
-from ssa_client.cli.inputs import check_url, parse_classes, parse_settings, parse_source
+from ssa_client.cli.inputs import (
+    check_storage,
+    check_url,
+    parse_classes,
+    parse_settings,
+    parse_source,
+)
 from ssa_client.client import DEFAULT_URL
 from ssa_client.exceptions import SsaError
 from ssa_client.jobs.manifest import Request
+from ssa_client.jobs.storage import address_of, open_storage
 
 EXIT_INTERRUPTED = 130  # what a shell calls a program that Ctrl-C ended
 
@@ -30,10 +37,13 @@ def annotate(
     images: Annotated[
         str,
         typer.Argument(
-            metavar="SOURCE", help="A folder of images or of .tar archives of them, or one .tar."
+            metavar="SOURCE",
+            help="A folder of images or of .tar archives of them, or one .tar; or its URL.",
         ),
     ],
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the results.")],
+    out: Annotated[
+        str, typer.Option("--out", "-o", help="Folder for the results, or its URL, as s3://...")
+    ],
     masks: Annotated[
         MaskFormat | None,
         typer.Option(
@@ -100,8 +110,11 @@ def annotate(
         ssa annotate sa1b/ --masks sa1b --out output --classes "car,bicycle,traffic light"
 
         ssa annotate sa1b/sa_000000.tar --masks sa1b --out output
+
+        ssa annotate s3://bucket/photos --out s3://bucket/labels
     """
-    source = parse_source(images)
+    source, target = parse_source(images), address_of(out)
+    check_storage(target, "--out")
     parameters = parse_settings(settings or [])
     if parameters and masks:
         raise typer.BadParameter("given masks leave nothing to set.", param_hint="--set")
@@ -119,7 +132,7 @@ def annotate(
         classes=names,
         masks=masks.value if masks else None,
     )
-    job = AnnotateJob(source, out, request, url, Console(stderr=True))
+    job = AnnotateJob(source, open_storage(target), request, url, Console(stderr=True))
     try:
         job.run(
             pictures=save_img,

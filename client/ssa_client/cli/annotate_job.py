@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from itertools import islice
-from pathlib import Path
 from typing import Any
 
 import typer
@@ -25,6 +24,7 @@ from ssa_client.jobs.manifest import Request
 from ssa_client.jobs.runner import Runner, Tally
 from ssa_client.jobs.server import JobServer
 from ssa_client.jobs.sources import Source, open_source
+from ssa_client.jobs.storage import Storage
 from ssa_client.jobs.work import asking
 
 _LISTED_FAILURES = 20
@@ -34,7 +34,7 @@ class AnnotateJob:
     """One invocation: the job it works on, and what is said of it."""
 
     def __init__(
-        self, images: str, out: Path, request: Request, url: str, console: Console
+        self, images: str, out: Storage, request: Request, url: str, console: Console
     ) -> None:
         self._address = images
         self._source: Source | None = None
@@ -59,7 +59,7 @@ class AnnotateJob:
         if not images.count:
             raise JobError(f"{self._address}: there are no images.")
         with (
-            open_folder(self._out, pictures=pictures) as folder,
+            open_folder(self._out, pictures=pictures, notice=self._notice) as folder,
             progress_bar(self._console) as progress,
         ):
             asyncio.run(self._work(images, folder, progress, timeout_s, patience_s, options))
@@ -116,11 +116,11 @@ class AnnotateJob:
             failures = (Failure(self._source.at(name), reason) for name, reason in listed)
             self._console.print(failure_table(failures, len(tally.failed)))
             if len(tally.failed) > _LISTED_FAILURES:
-                typer.echo(f"All of them are in {self._out / FAILURES_NAME}.", err=True)
+                typer.echo(f"All of them are in {self._out.at(FAILURES_NAME)}.", err=True)
         if tally and tally.failed_before:
             typer.echo(
                 f"{len(tally.failed_before)} failed in earlier runs and were not tried again "
-                f"(--retry-failed); why is in {self._out / FAILURES_NAME}.",
+                f"(--retry-failed); why is in {self._out.at(FAILURES_NAME)}.",
                 err=True,
             )
         if stopped_by:

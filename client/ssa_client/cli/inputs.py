@@ -9,7 +9,9 @@ from pathlib import Path
 
 import typer
 
+from ssa_client.cli.extras import require
 from ssa_client.jobs.images import is_image
+from ssa_client.jobs.storage import address_of, is_url, open_storage
 from ssa_client.jobs.tar import is_tar
 
 # Keywords of the clients' methods that are not settings of mask generation.
@@ -69,16 +71,34 @@ def _same_file(one: Path, other: Path) -> bool:
 
 
 def parse_source(text: str) -> str:
-    """Where a job's images are, absolute: a folder, or one tar archive.
+    """Where a job's images are: an absolute path of a folder or a tar archive, or a URL.
 
     Raises:
-        typer.BadParameter: it is neither.
+        typer.BadParameter: it is none of these.
     """
-    path = Path(text)
+    address = address_of(text)
+    if is_url(address):
+        check_storage(address, "SOURCE")
+        return address
+    path = Path(address)
     if not path.is_dir() and not (is_tar(path.name) and path.exists()):
         what = "is neither a folder nor a .tar archive" if path.exists() else "does not exist"
         raise typer.BadParameter(f"{text!r} {what}.", param_hint="SOURCE")
     return str(path.resolve())
+
+
+def check_storage(address: str, hint: str) -> None:
+    """Hold a URL to those that can be reached, and say what is missing for it.
+
+    Raises:
+        typer.BadParameter: nothing reaches it.
+        typer.Exit: what reaches it is not installed.
+    """
+    try:
+        with require("cloud"):
+            open_storage(address)
+    except ValueError as error:
+        raise typer.BadParameter(f"{address!r}: {error}.", param_hint=hint) from error
 
 
 def check_url(url: str) -> None:

@@ -11,8 +11,6 @@ SsaError
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from ssa_client.exceptions import SsaError
 
 
@@ -24,7 +22,7 @@ class JobFolderError(JobError):
     """The job's folder cannot be read or written."""
 
     @classmethod
-    def of(cls, folder: Path, error: OSError) -> JobFolderError:
+    def of(cls, folder: object, error: OSError) -> JobFolderError:
         """The error with what the system says of it, and what that means for the job."""
         reason = error.strerror or str(error) or type(error).__name__
         return cls(

@@ -6,11 +6,10 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable
 from pathlib import Path
 
-from ssa_client.writers import replacing
+from ssa_client.jobs.storage import LocalStorage, Storage
 
 FAILURES_NAME = "_failures.jsonl"
 
@@ -23,12 +22,19 @@ def read_failures(path: Path) -> dict[str, str]:
     Raises:
         OSError: the file is there and cannot be read.
     """
-    reasons: dict[str, str] = {}
+    return _parse(_content(LocalStorage(path.parent), path.name))
+
+
+def _content(storage: Storage, name: str) -> bytes:
     try:
-        lines = path.read_bytes().splitlines()
+        return storage.read(name)
     except FileNotFoundError:
-        return reasons
-    for line in lines:
+        return b""
+
+
+def _parse(content: bytes) -> dict[str, str]:
+    reasons: dict[str, str] = {}
+    for line in content.splitlines():
         try:
             entry = json.loads(line)
             reasons[entry["file_name"]] = str(entry["reason"])
@@ -38,11 +44,11 @@ def read_failures(path: Path) -> dict[str, str]:
 
 
 class FailureLog:
-    """`_failures.jsonl` while a job is at work: lines are appended, and on the disk at once."""
+    """`_failures.jsonl` while a job is at work: lines are appended."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self.reasons = read_failures(path)
+    def __init__(self, storage: Storage) -> None:
+        self._storage = storage
+        self.reasons = _parse(_content(storage, FAILURES_NAME))
 
     def add(self, file_name: str, reason: str) -> None:
         """Append a failure.
@@ -50,10 +56,7 @@ class FailureLog:
         Raises:
             OSError: it cannot be written.
         """
-        with self._path.open("ab") as file:
-            file.write(_line(file_name, reason))
-            file.flush()
-            os.fsync(file.fileno())
+        self._storage.append(FAILURES_NAME, _line(file_name, reason))
         self.reasons[file_name] = reason
 
     def settle(self, done: Callable[[str], bool]) -> None:
@@ -65,10 +68,9 @@ class FailureLog:
         self.reasons = {name: why for name, why in self.reasons.items() if not done(name)}
         content = b"".join(_line(name, why) for name, why in self.reasons.items())
         if not content:
-            self._path.unlink(missing_ok=True)
-        elif content != self._path.read_bytes():
-            with replacing(self._path) as file:
-                file.write(content)
+            self._storage.remove(FAILURES_NAME)
+        elif content != _content(self._storage, FAILURES_NAME):
+            self._storage.write(FAILURES_NAME, content)
 
 
 def _line(file_name: str, reason: str) -> bytes:

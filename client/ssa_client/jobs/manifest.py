@@ -9,13 +9,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import Any
 
 from ssa_client import __version__
 from ssa_client.evaluation.server import ServerDescription
 from ssa_client.jobs.errors import JobDiffersError
-from ssa_client.writers import replacing
+from ssa_client.jobs.storage import Storage
 
 MANIFEST_NAME = "_job.json"
 _FORMAT = 1
@@ -25,7 +24,7 @@ _FORMAT = 1
 class Request:
     """What is asked for every image."""
 
-    images: str  # the folder, absolute
+    images: str  # where they are: an absolute path or a URL
     model: str
     settings: Mapping[str, str] = field(default_factory=dict)
     classes: Sequence[str] | None = None  # None: the engine's own vocabulary
@@ -59,34 +58,34 @@ class Manifest:
         return cls(**json.loads(json.dumps(asdict(manifest))))  # as it will be read
 
     @classmethod
-    def read(cls, path: Path) -> Manifest | None:
-        """The manifest at `path`; None where there is none.
+    def read(cls, storage: Storage) -> Manifest | None:
+        """The manifest in a folder; None where there is none.
 
         Raises:
             JobDiffersError: it is not one that this release reads.
             OSError: it is there and cannot be read.
         """
         try:
-            document = json.loads(path.read_bytes())
+            document = json.loads(storage.read(MANIFEST_NAME))
             if document["format"] != _FORMAT:
                 raise ValueError(f"its format is {document['format']}, expected {_FORMAT}")
             return cls(**document)
         except FileNotFoundError:
             return None
         except (ValueError, KeyError, TypeError) as error:
+            where = storage.at(MANIFEST_NAME)
             raise JobDiffersError(
-                f"{str(path)!r} does not describe a job ({error}); name another --out."
+                f"{where!r} does not describe a job ({error}); name another --out."
             ) from error
 
-    def write(self, path: Path) -> None:
-        """Write it to `path`, whole or not at all.
+    def write(self, storage: Storage) -> None:
+        """Write it there, whole or not at all.
 
         Raises:
             OSError: it cannot be written.
         """
         text = json.dumps(asdict(self), indent=1) + "\n"
-        with replacing(path) as file:
-            file.write(text.encode())
+        storage.write(MANIFEST_NAME, text.encode())
 
     def differences(self, now: Manifest) -> list[str]:
         """What differs from `now`, a sentence each."""

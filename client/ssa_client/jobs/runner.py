@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import Counter, deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 
@@ -84,6 +84,7 @@ class Runner:
         self._counting = threading.Lock()
         self._blocks: Iterator[list[str]] = self.images.blocks()
         self._block: deque[str] = deque()
+        self._blocks_done = False
         self._stopped: JobError | ModelNotFoundError | None = None
 
     async def run(self) -> None:
@@ -97,11 +98,11 @@ class Runner:
         """
         try:
             # Also ends a line that a crash tore, before another is appended.
-            await asyncio.to_thread(self.folder.failures.settle, self._is_done)
+            await asyncio.to_thread(self._settle)
             await asyncio.gather(*(self._work() for _ in range(self.concurrency + _AHEAD)))
-            await asyncio.to_thread(self.folder.failures.settle, self._is_settled)
+            await asyncio.to_thread(self._settle)
         except OSError as error:
-            raise JobFolderError.of(self.folder.path, error) from error
+            raise JobFolderError.of(self.folder.storage, error) from error
         if self._stopped:
             raise self._stopped
 
@@ -152,7 +153,7 @@ class Runner:
         raise reason
 
     def _write(self, image: JobImage, result: Result) -> None:
-        write_result(self.folder.path, image, result, picture=self.folder.pictures)
+        write_result(self.folder.storage, image, result, picture=self.folder.pictures)
         # Here, in the thread: it goes on when the job is interrupted.
         with self._counting:
             self.tally.done += 1
@@ -162,7 +163,7 @@ class Runner:
         try:
             self.folder.failures.add(name, reason)
         except OSError as error:
-            self._stopped = self._stopped or JobFolderError.of(self.folder.path, error)
+            self._stopped = self._stopped or JobFolderError.of(self.folder.storage, error)
             return
         self.tally.failed[name] = reason
         if self.max_failures is not None and len(self.tally.failed) >= self.max_failures:
@@ -176,10 +177,14 @@ class Runner:
             while not self._block and not self._stopped:
                 try:
                     block = await asyncio.to_thread(self._next_block)
+                except JobError as error:
+                    self._stopped = error
+                    break
                 except OSError as error:
-                    self._stopped = JobError(f"cannot read the images: {error}.")
+                    self._stopped = JobFolderError.of(self.folder.storage, error)
                     break
                 if block is None:
+                    self._blocks_done = True
                     return None
                 self._block.extend(block)
                 self.on_progress()
@@ -187,11 +192,17 @@ class Runner:
 
     def _next_block(self) -> list[str] | None:
         """Those of the next block of names that are to do."""
-        names = next(self._blocks, None)
-        return None if names is None else [name for name in names if self._is_to_do(name)]
+        try:
+            names = next(self._blocks, None)
+        except OSError as error:
+            raise JobError(f"cannot read the images: {error}.") from error
+        if names is None:
+            return None
+        done = self._done(names)
+        return [name for name in names if self._is_to_do(name, name in done)]
 
-    def _is_to_do(self, name: str) -> bool:
-        if self._is_done(name):
+    def _is_to_do(self, name: str, is_done: bool) -> bool:
+        if is_done:
             self.tally.done_before += 1
         elif name in self.folder.failures.reasons and not self.retry_failed:
             self.tally.failed_before[name] = self.folder.failures.reasons[name]
@@ -199,11 +210,16 @@ class Runner:
             return True
         return False
 
-    def _is_settled(self, name: str) -> bool:
-        # Where everything was tried again, what did not fail is done, or is there no more.
-        everything = self.retry_failed and not self._stopped
-        return name not in self.tally.failed if everything else self._is_done(name)
-
-    def _is_done(self, name: str) -> bool:
+    def _done(self, names: Sequence[str]) -> set[str]:
         # What lies under the name of a shadowed image is another's.
-        return name not in self.images.shadowed and self.folder.is_done(name)
+        return self.folder.done([name for name in names if name not in self.images.shadowed])
+
+    def _settle(self) -> None:
+        """Leave those out of the failures that are none by now."""
+        failures = self.folder.failures
+        if self._blocks_done and self.retry_failed and not self._stopped:
+            # Everything was tried again: what did not fail is done, or is there no more.
+            settled = failures.reasons.keys() - self.tally.failed.keys()
+        else:
+            settled = self._done(list(failures.reasons))
+        failures.settle(settled.__contains__)

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Protocol
 
 from ssa_client.jobs.images import beside, is_image
-from ssa_client.jobs.storage import LocalStorage, Storage
+from ssa_client.jobs.storage import LocalStorage, Storage, open_storage
 from ssa_client.jobs.tar import TarSource, is_tar
 
 
@@ -64,17 +63,21 @@ class FolderSource:
 
 
 def open_source(address: str) -> Source:
-    """The images at `address`: a folder of them, a folder of tar archives, or one archive.
+    """The images at a path or a URL: a folder of them, one of tar archives, or one archive.
 
     A folder that has images is one of images, whatever else lies there.
 
     Raises:
         OSError: the folder cannot be read.
     """
-    path = Path(address)
-    if is_tar(path.name) and not path.is_dir():
-        return TarSource(LocalStorage(path.parent), (path.name,))
-    storage = LocalStorage(path)
+    storage = open_storage(address)
+    if isinstance(storage, LocalStorage):
+        path = storage.path
+        if is_tar(path.name) and not path.is_dir():
+            return TarSource(LocalStorage(path.parent), (path.name,))
+    elif is_tar(address):
+        parent, _, name = address.rpartition("/")
+        return TarSource(open_storage(parent), (name,))
     folder = FolderSource(storage)
     if next(folder.names(), None) is None:
         archives = tuple(sorted(filter(is_tar, storage.names())))

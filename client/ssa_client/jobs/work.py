@@ -6,7 +6,6 @@ import errno
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, TypeAlias
 
 from ssa_client.client import AsyncSsaClient
@@ -15,11 +14,11 @@ from ssa_client.jobs.errors import JobFolderError
 from ssa_client.jobs.images import base_name, beside, output_name, stable_image_id
 from ssa_client.jobs.manifest import Request
 from ssa_client.jobs.sources import Source
-from ssa_client.jobs.storage import FileChangedError, StorageGoneError
+from ssa_client.jobs.storage import FileChangedError, Storage, StorageGoneError
 from ssa_client.label_results import LabelResult
 from ssa_client.results import SegmentationResult
 from ssa_client.sa1b import Sa1bFile, parse_sa1b
-from ssa_client.writers import json_path, picture_path, write_annotation, write_picture
+from ssa_client.writers import annotation_bytes, json_name, picture_bytes, picture_name
 
 Result: TypeAlias = SegmentationResult | LabelResult
 Ask: TypeAlias = "Callable[[JobImage], Awaitable[Result]]"
@@ -88,7 +87,7 @@ def _reading(what: str, address: str, kind: type[SsaError]) -> Iterator[None]:
         raise kind(why) from error
 
 
-def write_result(folder: Path, image: JobImage, result: Result, *, picture: bool) -> None:
+def write_result(folder: Storage, image: JobImage, result: Result, *, picture: bool) -> None:
     """Write an image's files, the annotation last: where it is, the others are.
 
     Raises:
@@ -100,9 +99,9 @@ def write_result(folder: Path, image: JobImage, result: Result, *, picture: bool
     drawn = result.draw(image.data) if picture else None
     try:
         if drawn is not None:
-            write_picture(picture_path(folder, name), drawn)
-        write_annotation(json_path(folder, name), annotation)
+            folder.write(picture_name(name), picture_bytes(drawn))
+        folder.write(json_name(name), annotation_bytes(annotation))
     except OSError as error:
         if error.errno == errno.ENAMETOOLONG:
-            raise SsaError(f"{json_path(folder, name).name!r} is too long a file name.") from error
+            raise SsaError(f"{json_name(name)!r} is too long a file name.") from error
         raise JobFolderError.of(folder, error) from error

@@ -12,6 +12,7 @@ from typing import Any
 from ssa_client.jobs.errors import JobDiffersError
 from ssa_client.jobs.failures import FAILURES_NAME, read_failures
 from ssa_client.jobs.manifest import MANIFEST_NAME, Manifest
+from ssa_client.jobs.storage import LocalStorage
 from ssa_client.review.errors import ReviewError
 
 Fact = tuple[str, str]
@@ -52,7 +53,7 @@ def read_facts(folder: Path) -> JobFacts:
         ReviewError: a file that describes the job is broken, or cannot be read.
     """
     try:
-        manifest = Manifest.read(folder / MANIFEST_NAME)
+        manifest = Manifest.read(LocalStorage(folder))
         reasons = read_failures(folder / FAILURES_NAME)
     except JobDiffersError as error:
         path = str(folder / MANIFEST_NAME)

@@ -14,6 +14,7 @@ from ssa_client import LabelledMask, LabelResult, write_annotation
 from ssa_client.conversions import encode_mask
 from ssa_client.jobs.failures import FailureLog
 from ssa_client.jobs.manifest import Manifest
+from ssa_client.jobs.storage import LocalStorage
 from ssa_client.writers import json_path
 
 NAMES = (
@@ -68,8 +69,8 @@ def review_job(root: Path, images: int = 5, masks: int = 7) -> ReviewJob:
         models={"clip_text": {"backend": "onnxruntime", "versions": ["1"]}},
         settings={"clip": {"sha256": SHA256}, "masks": {"points_per_side": 32}},
         made_with={"triton": "<2.51>"},
-    ).write(job.folder / "_job.json")
-    FailureLog(job.folder / "_failures.jsonl").add("<gone>.png", "IMAGE is <b>damaged</b>.")
+    ).write(LocalStorage(job.folder))
+    FailureLog(LocalStorage(job.folder)).add("<gone>.png", "IMAGE is <b>damaged</b>.")
     return job
 
 

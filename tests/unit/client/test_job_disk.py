@@ -6,14 +6,14 @@ import errno
 import os
 import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import BinaryIO
 
 import pytest
 
-from ssa_client.jobs import work
-from ssa_client.writers import write_annotation
+from ssa_client.jobs import storage
+from ssa_client.writers import is_result, replacing
 from tests.unit.client.command import Outcome
 from tests.unit.client.fake_triton import FakeTriton
 from tests.unit.client.job_results import results
@@ -25,14 +25,15 @@ def test_a_disk_that_takes_no_more_stops_the_job(
 ) -> None:
     written: list[Path] = []
 
-    def full(path: Path, annotation: Any) -> None:
-        if len(written) == 2:
-            raise OSError(code, os.strerror(code))
-        written.append(path)
-        write_annotation(path, annotation)
+    def full(path: Path) -> AbstractContextManager[BinaryIO]:
+        if is_result(path.name):
+            if len(written) == 2:
+                raise OSError(code, os.strerror(code))
+            written.append(path)
+        return replacing(path)
 
     with monkeypatch.context() as patch:
-        patch.setattr(work, "write_annotation", full)
+        patch.setattr(storage, "replacing", full)
         done = annotate("--concurrency", 1)
     assert done.exit_code == 1
     assert f"cannot write to '{out}': {os.strerror(code)}. What is done is kept" in done.output

@@ -16,6 +16,7 @@ from ssa_client.jobs.errors import JobDiffersError, JobFolderError, JobRunningEr
 from ssa_client.jobs.failures import FailureLog, read_failures
 from ssa_client.jobs.folder import open_folder
 from ssa_client.jobs.manifest import Manifest, Request
+from ssa_client.jobs.storage import LocalStorage
 from tests.conftest import ROOT
 
 SERVER = ServerDescription(
@@ -36,9 +37,9 @@ def with_setting(part: str, value: Any) -> Manifest:
 
 
 def test_a_manifest_reads_back_as_it_was(tmp_path: Path) -> None:
-    MANIFEST.write(tmp_path / "_job.json")
-    assert Manifest.read(tmp_path / "_job.json") == MANIFEST
-    assert Manifest.read(tmp_path / "missing.json") is None
+    MANIFEST.write(LocalStorage(tmp_path))
+    assert Manifest.read(LocalStorage(tmp_path)) == MANIFEST
+    assert Manifest.read(LocalStorage(tmp_path / "missing")) is None
 
 
 def test_another_place_or_release_is_the_same_job() -> None:
@@ -75,7 +76,7 @@ def test_another_place_or_release_is_the_same_job() -> None:
 def test_results_of_two_jobs_are_not_mixed(
     tmp_path: Path, other: Manifest, difference: str
 ) -> None:
-    with open_folder(tmp_path, pictures=False) as folder:
+    with open_folder(LocalStorage(tmp_path), pictures=False) as folder:
         folder.begin(MANIFEST)
         folder.begin(MANIFEST)
         (tmp_path / "a_semantic.json").write_text("{}")
@@ -84,24 +85,24 @@ def test_results_of_two_jobs_are_not_mixed(
             folder.begin(other)
     assert difference in str(refused.value)
     assert "Name another --out, or remove the folder" in str(refused.value)
-    assert Manifest.read(tmp_path / "_job.json") == MANIFEST
+    assert Manifest.read(LocalStorage(tmp_path)) == MANIFEST
 
 
 def test_a_job_that_got_nowhere_makes_way(tmp_path: Path) -> None:
     other = with_setting("masks", {"points_per_side": 8})
-    with open_folder(tmp_path, pictures=False) as folder:
+    with open_folder(LocalStorage(tmp_path), pictures=False) as folder:
         folder.begin(other)
         folder.failures.add("a.jpg", "no such setting")
         folder.begin(MANIFEST)
         assert folder.failures.reasons == {}
-    assert Manifest.read(tmp_path / "_job.json") == MANIFEST
+    assert Manifest.read(LocalStorage(tmp_path)) == MANIFEST
     assert not (tmp_path / "_failures.jsonl").exists()
 
 
 def test_results_of_unknown_origin_are_not_taken_over(tmp_path: Path) -> None:
     (tmp_path / "a_semantic.json").write_text("{}")
     with (
-        open_folder(tmp_path, pictures=False) as folder,
+        open_folder(LocalStorage(tmp_path), pictures=False) as folder,
         pytest.raises(JobDiffersError, match=r"has results, but no _job\.json"),
     ):
         folder.begin(MANIFEST)
@@ -111,7 +112,7 @@ def test_results_of_unknown_origin_are_not_taken_over(tmp_path: Path) -> None:
 def test_a_manifest_that_is_none_is_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / "_job.json").write_text(text)
     with (
-        open_folder(tmp_path, pictures=False) as folder,
+        open_folder(LocalStorage(tmp_path), pictures=False) as folder,
         pytest.raises(JobDiffersError, match="does not describe a job"),
     ):
         folder.begin(MANIFEST)
@@ -121,15 +122,18 @@ def test_what_a_killed_run_left_is_removed_and_nothing_else(tmp_path: Path) -> N
     kept = ["a_semantic.json", "a.tmp", ".ssa-notes", "_failures.jsonl"]
     for name in [*kept, ".ssa-0123456789ab.tmp"]:
         (tmp_path / name).touch()
-    with open_folder(tmp_path, pictures=False):
+    with open_folder(LocalStorage(tmp_path), pictures=False):
         names = {path.name for path in tmp_path.iterdir()}
     assert names == {*kept, "_job.lock"}
 
 
 def test_a_folder_has_one_process_and_says_which(tmp_path: Path) -> None:
     holder = (
-        "import sys, time; from pathlib import Path; from ssa_client.jobs.folder import *\n"
-        "with open_folder(Path(sys.argv[1]), pictures=False): print(flush=True); time.sleep(60)"
+        "import sys, time\n"
+        "from ssa_client.jobs.folder import open_folder\n"
+        "from ssa_client.jobs.storage import open_storage\n"
+        "with open_folder(open_storage(sys.argv[1]), pictures=False):\n"
+        "    print(flush=True); time.sleep(60)"
     )
     command = [sys.executable, "-c", holder, str(tmp_path)]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE) as running:
@@ -137,12 +141,12 @@ def test_a_folder_has_one_process_and_says_which(tmp_path: Path) -> None:
         running.stdout.readline()
         with (
             pytest.raises(JobRunningError, match=rf"at work .*\(process {running.pid} on "),
-            open_folder(tmp_path, pictures=False),
+            open_folder(LocalStorage(tmp_path), pictures=False),
         ):
             pass
         running.kill()
     # The dead hold nothing.
-    with open_folder(tmp_path, pictures=False):
+    with open_folder(LocalStorage(tmp_path), pictures=False):
         pass
 
 
@@ -151,20 +155,20 @@ def test_a_place_that_cannot_be_a_folder_is_told(tmp_path: Path) -> None:
     for path in (tmp_path / "file", tmp_path / "file" / "out"):
         with (
             pytest.raises(JobFolderError, match="cannot write to"),
-            open_folder(path, pictures=False),
+            open_folder(LocalStorage(path), pictures=False),
         ):
             pass
 
 
 def test_failures_outlive_a_line_that_was_torn(tmp_path: Path) -> None:
     path = tmp_path / "_failures.jsonl"
-    log = FailureLog(path)
+    log = FailureLog(LocalStorage(tmp_path))
     log.add("a.jpg", "too wide")
     log.add("straße.jpg", 'no "image"\n')
     log.add("a.jpg", "too high")
     whole = path.read_bytes()
     path.write_bytes(whole + b'{"file_name": "c.jpg", "rea\xc3')
-    log = FailureLog(path)
+    log = FailureLog(LocalStorage(tmp_path))
     assert log.reasons == {"a.jpg": "too high", "straße.jpg": 'no "image"\n'}
     log.settle(lambda name: False)
     log.add("d.jpg", "too deep")
@@ -175,7 +179,7 @@ def test_failures_outlive_a_line_that_was_torn(tmp_path: Path) -> None:
 
 
 def test_an_image_that_is_done_by_now_did_not_fail(tmp_path: Path) -> None:
-    log = FailureLog(tmp_path / "_failures.jsonl")
+    log = FailureLog(LocalStorage(tmp_path))
     log.add("a.jpg", "too wide")
     log.add("b.jpg", "too high")
     log.settle(lambda name: name == "a.jpg")
