@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import Enum
 from pathlib import Path
 from typing import Annotated
@@ -21,9 +22,12 @@ from ssa_client.cli.inputs import (
 )
 from ssa_client.client import DEFAULT_URL
 from ssa_client.exceptions import SsaError
+from ssa_client.jobs.local_engine import Engine, LocalEngine
 from ssa_client.jobs.manifest import Request
-from ssa_client.jobs.storage import address_of, open_storage
+from ssa_client.jobs.plan import Plan
+from ssa_client.jobs.storage import Notice, address_of, is_url
 
+DEFAULT_WORKERS = 2
 EXIT_INTERRUPTED = 130  # what a shell calls a program that Ctrl-C ended
 
 
@@ -31,6 +35,13 @@ class MaskFormat(str, Enum):
     """Where masks come from, if not from SAM."""
 
     sa1b = "sa1b"
+
+
+class EngineKind(str, Enum):
+    """What does the work."""
+
+    local = "local"
+    ray = "ray"
 
 
 def annotate(
@@ -86,8 +97,31 @@ def annotate(
         int | None,
         typer.Option(min=1, metavar="N", help="Stop when so many images failed in this run."),
     ] = None,
-    concurrency: Annotated[int, typer.Option(min=1, help="Requests in flight at once.")] = 4,
-    url: Annotated[str, typer.Option(help="host:port of the server's gRPC.")] = DEFAULT_URL,
+    concurrency: Annotated[
+        int, typer.Option(min=1, help="Requests in flight at once, to each server.")
+    ] = 4,
+    url: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="host:port of a server's gRPC; repeatable: all of them work on it.",
+            show_default=DEFAULT_URL,
+        ),
+    ] = None,
+    engine: Annotated[
+        EngineKind,
+        typer.Option(help="What does the work: this process, or workers on Ray (extra 'ray')."),
+    ] = EngineKind.local,
+    workers: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="N", help=f"Workers on Ray, {DEFAULT_WORKERS} by default."),
+    ] = None,
+    ray_address: Annotated[
+        str | None,
+        typer.Option(
+            help="Ray's cluster: an address, or 'local' for one on this machine. By default "
+            "RAY_ADDRESS, or a cluster that runs on this machine, or a new one there."
+        ),
+    ] = None,
     timeout: Annotated[
         float, typer.Option(min=0.001, help="Seconds allowed per image, waiting for others too.")
     ] = 300.0,
@@ -112,6 +146,8 @@ def annotate(
         ssa annotate sa1b/sa_000000.tar --masks sa1b --out output
 
         ssa annotate s3://bucket/photos --out s3://bucket/labels
+
+        ssa annotate photos/ --out output --engine ray --workers 8 --url a:8001 --url b:8001
     """
     source, target = parse_source(images), address_of(out)
     check_storage(target, "--out")
@@ -121,27 +157,35 @@ def annotate(
     names = parse_classes(classes, classes_file)
     if closed_set and (masks or names):
         raise typer.BadParameter("it takes no masks and no classes.", param_hint="--closed-set")
-    check_url(url)
+    urls = tuple(dict.fromkeys(url or [DEFAULT_URL]))
+    for one in urls:
+        check_url(one)
     if save_img:
         with require("draw"):
             import ssa_client.drawing  # noqa: F401  # before the work, not after the first image
-    request = Request(
-        images=source,
-        model=_pipeline(masks, closed_set).name,
-        settings=parameters,
-        classes=names,
-        masks=masks.value if masks else None,
+    plan = Plan(
+        source=source,
+        out=target if is_url(target) else str(Path(target).resolve()),
+        request=Request(
+            images=source,
+            model=_pipeline(masks, closed_set).name,
+            settings=parameters,
+            classes=names,
+            masks=masks.value if masks else None,
+        ),
+        urls=urls,
+        pictures=save_img,
+        timeout_s=timeout,
+        patience_s=wait,
+        concurrency=concurrency,
+        retry_failed=retry_failed,
+        max_failures=max_failures,
+        workers=workers or DEFAULT_WORKERS,
+        ray_address=ray_address,
     )
-    job = AnnotateJob(source, open_storage(target), request, url, Console(stderr=True))
+    job = AnnotateJob(plan, target, _engine(engine, workers, ray_address), Console(stderr=True))
     try:
-        job.run(
-            pictures=save_img,
-            timeout_s=timeout,
-            patience_s=wait,
-            concurrency=concurrency,
-            retry_failed=retry_failed,
-            max_failures=max_failures,
-        )
+        job.run()
     except KeyboardInterrupt:
         job.report("Interrupted.")
         raise typer.Exit(EXIT_INTERRUPTED) from None
@@ -156,3 +200,16 @@ def _pipeline(masks: MaskFormat | None, closed_set: bool) -> specs.Ensemble:
     if closed_set:
         return specs.SSA
     return specs.SSA_ENGINE if masks is None else specs.SSA_ENGINE_MASKS
+
+
+def _engine(
+    kind: EngineKind, workers: int | None, ray_address: str | None
+) -> Callable[[Notice, Callable[[], None]], Engine]:
+    if kind is EngineKind.local:
+        for option, value in (("--workers", workers), ("--ray-address", ray_address)):
+            if value is not None:
+                raise typer.BadParameter("it goes with --engine ray.", param_hint=option)
+        return LocalEngine
+    with require("ray"):
+        from ssa_client.jobs.ray_engine import RayEngine
+    return RayEngine

@@ -2,99 +2,82 @@
 
 from __future__ import annotations
 
-import asyncio
+from collections.abc import Callable
 from itertools import islice
-from typing import Any
 
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import Progress
 
 from ssa_backend import specs
 from ssa_client.cli.batch import failure_table, no_server, progress_bar
 from ssa_client.cli.inputs import Failure
-from ssa_client.client import AsyncSsaClient
 from ssa_client.exceptions import ModelNotFoundError, SsaError
 from ssa_client.jobs.errors import JobError, ServerGoneError
 from ssa_client.jobs.failures import FAILURES_NAME
-from ssa_client.jobs.folder import JobFolder, open_folder
+from ssa_client.jobs.folder import open_folder
 from ssa_client.jobs.images import JobImages
-from ssa_client.jobs.manifest import Request
-from ssa_client.jobs.runner import Runner, Tally
-from ssa_client.jobs.server import JobServer
+from ssa_client.jobs.local_engine import Engine
+from ssa_client.jobs.plan import Plan
 from ssa_client.jobs.sources import Source, open_source
-from ssa_client.jobs.storage import Storage
-from ssa_client.jobs.work import asking
+from ssa_client.jobs.storage import Notice, open_storage
 
 _LISTED_FAILURES = 20
 
 
 class AnnotateJob:
-    """One invocation: the job it works on, and what is said of it."""
+    """One invocation: the job it works on, and what is said of it.
+
+    `out` is what the user calls the folder; `make_engine` makes what does the work.
+    """
 
     def __init__(
-        self, images: str, out: Storage, request: Request, url: str, console: Console
+        self,
+        plan: Plan,
+        out: str,
+        make_engine: Callable[[Notice, Callable[[], None]], Engine],
+        console: Console,
     ) -> None:
-        self._address = images
-        self._source: Source | None = None
-        self._out = out
-        self._request = request
-        self._url = url
+        self._plan = plan
+        self._out = open_storage(out)
+        self._urls = ", ".join(plan.urls)
         self._console = console
-        self._tally: Tally | None = None
+        self._progress = progress_bar(console)
+        self._task = self._progress.add_task("annotating", total=None, visible=False)
+        self._engine = make_engine(self._notice, self._on_progress)
+        self._source: Source | None = None
 
-    def run(self, *, pictures: bool, timeout_s: float, patience_s: float, **options: Any) -> None:
-        """Do what is missing; `options` are the runner's.
+    def run(self) -> None:
+        """Do what is missing.
 
         Raises:
             SsaError: what ended it before.
             KeyboardInterrupt: Ctrl-C; requests under way are cancelled on the server too.
         """
+        plan = self._plan
         try:
-            self._source = open_source(self._address)
+            self._source = open_source(plan.source)
             images = JobImages.survey(self._source)
         except OSError as error:
             raise JobError(f"cannot read the images: {error}.") from error
         if not images.count:
-            raise JobError(f"{self._address}: there are no images.")
+            raise JobError(f"{plan.source}: there are no images.")
         with (
-            open_folder(self._out, pictures=pictures, notice=self._notice) as folder,
-            progress_bar(self._console) as progress,
+            open_folder(self._out, pictures=plan.pictures, notice=self._notice) as folder,
+            self._progress,
         ):
-            asyncio.run(self._work(images, folder, progress, timeout_s, patience_s, options))
+            self._engine.run(plan, images, folder)
 
-    async def _work(
-        self,
-        images: JobImages,
-        folder: JobFolder,
-        progress: Progress,
-        timeout_s: float,
-        patience_s: float,
-        options: dict[str, Any],
-    ) -> None:
-        # Waiting for a server that went away is the job's own: it looks who comes back.
-        async with AsyncSsaClient(self._url, timeout_s=timeout_s, retries=0) as client:
-            server = JobServer(client, self._request, patience_s, self._notice)
-            runner = Runner(
-                images,
-                folder,
-                asking(client, self._request, closed_set=self._request.model == specs.SSA.name),
-                server,
-                given_masks=self._request.masks is not None,
-                **options,
+    def _on_progress(self) -> None:
+        if tally := self._engine.tally:
+            # What earlier runs did says nothing of how fast this one is.
+            before = tally.done_before + len(tally.failed_before)
+            self._progress.update(
+                self._task,
+                total=tally.total - before,
+                completed=tally.settled - before,
+                visible=True,
             )
-            folder.begin(await server.first_manifest())
-            tally = self._tally = runner.tally
-            task = progress.add_task("annotating", total=images.count)
-
-            def on_progress() -> None:
-                # What earlier runs did says nothing of how fast this one is.
-                before = tally.done_before + len(tally.failed_before)
-                progress.update(task, total=tally.total - before, completed=tally.settled - before)
-
-            runner.on_progress = on_progress
-            await runner.run()
 
     def _notice(self, text: str) -> None:
         self._console.print(escape(text), soft_wrap=True)
@@ -102,12 +85,12 @@ class AnnotateJob:
     @property
     def complete(self) -> bool:
         """Whether every image is done."""
-        tally = self._tally
+        tally = self._engine.tally
         return tally is not None and not (tally.failed or tally.failed_before or tally.left)
 
     def report(self, stopped_by: str) -> None:
         """Say what was done, what failed and why, and what is left."""
-        tally = self._tally
+        tally = self._engine.tally
         if tally and (tally.done or tally.done_before):
             before = f"; {tally.done_before} were done before" if tally.done_before else ""
             typer.echo(f"{tally.done} annotated, {tally.masks} masks, in {self._out}{before}")
@@ -130,8 +113,8 @@ class AnnotateJob:
     def explain(self, error: SsaError) -> str:
         """`error` with what to do about it."""
         if isinstance(error, ServerGoneError):
-            return no_server(self._url, error)
+            return no_server(self._urls, error)
         if isinstance(error, ModelNotFoundError):
-            what = "no closed set" if self._request.model == specs.SSA.name else "no engine"
-            return f"{self._url} serves {what}; export one with `ssa export` ({error})."
+            what = "no closed set" if self._plan.request.model == specs.SSA.name else "no engine"
+            return f"{self._urls} serves {what}; export one with `ssa export` ({error})."
         return str(error)

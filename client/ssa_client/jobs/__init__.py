@@ -8,7 +8,13 @@ A job's folder is flat, and holds everything that is known of the job:
     _failures.jsonl      the images that cannot be done, and why: `failures`
     _job.lock            held by the process at work: `lock`
 
-There is no list of what is done: the files are that list, so that it cannot be wrong. `images`
-streams the images, `work` does one, `runner` does all of them, `server` waits for a server that
-went away, and `folder` holds the above together.
+There is no list of what is done: the files are that list, so that it cannot be wrong.
+
+    sources ─► images ─► ledger ─► runner ─► work ─► storage
+     └ tar      what      what is   several   one     └ remote: S3 and others
+                there is  to do     at once
+
+`folder` holds a job's files together, `server` waits for a server that went away, and `lanes` are
+all servers. `local_engine` runs this in one process, `ray_engine` on many: the ledger stays in the
+first, a runner is in each worker.
 """

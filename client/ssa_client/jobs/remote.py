@@ -107,6 +107,9 @@ class RemoteStorage:
         with _explained(), suppress(FileNotFoundError):
             self._files.rm_file(self._path(name))
 
+    def tidy(self) -> None:
+        """See `Storage`; what was not put whole is not there."""
+
     @contextmanager
     def hold(self, notice: Notice) -> Iterator[None]:
         """See `Storage` and `remote_lock`."""

@@ -41,6 +41,7 @@ class JobServer:
         patience_s: float,
         notice: Callable[[str], None],
     ) -> None:
+        self.called = "the server"
         self._client = client
         self._request = request
         self._patience_s = patience_s
@@ -128,7 +129,7 @@ class JobServer:
             return False
         if self._manifest and now != self._manifest:
             lines = "".join(f"\n  {line}" for line in self._manifest.differences(now))
-            raise JobDiffersError(f"the server came back as another one:{lines}")
+            raise JobDiffersError(f"{self.called} came back as another one:{lines}")
         return True
 
     async def _describe(self) -> Manifest:
@@ -141,11 +142,11 @@ class JobServer:
         now = time.monotonic()
         if self._down_since is None:
             self._down_since = now
-            self._notice(f"Waiting for the server ({error}).")
+            self._notice(f"Waiting for {self.called} ({error}).")
         left_s = self._down_since + self._patience_s - now
         if left_s <= 0:
             raise ServerGoneError(
-                f"the server did not answer for {self._patience_s:g} s ({error})."
+                f"{self.called} did not answer for {self._patience_s:g} s ({error})."
             ) from error
         wait_s = min(FIRST_WAIT_S * 2.0 ** min(attempt, 10), LONGEST_WAIT_S)
         # From the upper half at random: workers that failed together need not come together.

@@ -62,6 +62,9 @@ class Storage(Protocol):
     def remove(self, name: str) -> None:
         """Remove a file, if it is there."""
 
+    def tidy(self) -> None:
+        """Clear away what writers left that were killed, when none is at work."""
+
     def hold(self, notice: Notice) -> AbstractContextManager[None]:
         """Keep other processes out of the folder, made if need be; clear away what they left.
 
@@ -158,13 +161,17 @@ class LocalStorage:
         """See `Storage`."""
         (self.path / name).unlink(missing_ok=True)
 
+    def tidy(self) -> None:
+        """See `Storage`."""
+        for name in filter(is_temporary, self.names()):
+            self.remove(name)
+
     @contextmanager
     def hold(self, notice: Notice) -> Iterator[None]:
         """See `Storage`; the system lets go when this process ends, however it ends."""
         self.path.mkdir(parents=True, exist_ok=True)
         with folder_lock(self.path):
-            for name in filter(is_temporary, self.names()):
-                self.remove(name)
+            self.tidy()
             yield
 
 
