@@ -51,7 +51,7 @@ class LabelCall:
         ensemble, given = specs.SSA_ENGINE, None
         if masks is not None:
             ensemble, given = specs.SSA_ENGINE_MASKS, encode_masks(masks)
-            _check_size(given, data)
+            _check_size(given, size_hw_of(image))
             inputs[specs.MASKS] = list(given.counts)
         if classes is not None:
             inputs[specs.CLASSES] = encode_classes(classes)
@@ -98,12 +98,11 @@ def encode_classes(classes: Iterable[str]) -> list[bytes]:
     return [name.encode("utf-8", "replace") for name in names]
 
 
-def _check_size(given: GivenMasks, data: bytes) -> None:
-    """Refuse masks of another size than the image's, where its header says what that is.
+def _check_size(given: GivenMasks, size_hw: tuple[int, int] | None) -> None:
+    """Refuse masks of another size than the image's, where that is known.
 
     Counts travel without their size: the server would not notice a height and width that swapped.
     """
-    size_hw = size_hw_of(data)
     if given.size_hw and size_hw and given.size_hw != size_hw:
         raise InvalidRequestError(
             f"masks are {list(given.size_hw)} pixels (height, width), the image is "

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from pycocotools import mask as coco_mask
 
+from ssa_backend.rle import encode, runs_of_mask
 from ssa_client.label_results import LabelledMask, LabelResult
 from ssa_client.results import Mask, Rle, Segment, SegmentationResult, SegmentedImage
 
@@ -182,8 +183,9 @@ def _label_entry(mask: LabelledMask, id_: Any, parent: Any, visible_area: int) -
 
 def encode_mask(mask: npt.NDArray[np.bool_]) -> Rle:
     """COCO's compressed RLE of a mask, bool [H, W]."""
-    rle = coco_mask.encode(np.asfortranarray(mask, dtype=np.uint8))
-    return {"size": [int(side) for side in rle["size"]], "counts": rle["counts"].decode("ascii")}
+    height, width = mask.shape
+    counts = encode(runs_of_mask(mask), (height, width))
+    return {"size": [height, width], "counts": counts.decode("ascii")}
 
 
 def to_coco(

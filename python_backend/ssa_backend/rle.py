@@ -85,6 +85,16 @@ def runs_of_window(window: npt.NDArray[np.bool_], x0: int, y0: int, height: int)
     return Runs(starts, ends - starts)
 
 
+def runs_of_mask(mask: npt.NDArray[np.bool_]) -> Runs:
+    """The runs of a mask of the whole image, bool [H, W], of which its box is looked at."""
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    if not rows.size:
+        return Runs(np.zeros(0, np.int64), np.zeros(0, np.int64))
+    x0, y0 = int(columns[0]), int(rows[0])
+    window = mask[y0 : int(rows[-1]) + 1, x0 : int(columns[-1]) + 1]
+    return runs_of_window(window, x0, y0, len(mask))
+
+
 def encode(runs: Runs, size_hw: tuple[int, int]) -> bytes:
     """COCO's compressed RLE counts of a mask of `size_hw` (height, width) pixels."""
     height, width = size_hw

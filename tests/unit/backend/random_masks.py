@@ -7,7 +7,6 @@ import numpy as np
 import numpy.typing as npt
 
 from ssa_backend.candidates import Window
-from ssa_backend.rle import Runs, runs_of_window
 
 BoolImage = npt.NDArray[np.bool_]
 
@@ -32,11 +31,6 @@ def random_mask(rng: np.random.Generator, size_hw: tuple[int, int]) -> BoolImage
 def random_masks(seed: int, count: int, size_hw: tuple[int, int]) -> list[BoolImage]:
     rng = np.random.default_rng(seed)
     return [random_mask(rng, size_hw) for _ in range(count)]
-
-
-def runs_of(mask: BoolImage) -> Runs:
-    """The runs of a mask of the whole image."""
-    return runs_of_window(mask, 0, 0, mask.shape[0])
 
 
 def window_of(mask: BoolImage) -> Window:

@@ -8,8 +8,9 @@ import pytest
 from ssa_backend import rle
 from ssa_backend.engine.requests import MAX_CLASSES, boxes_xywh, read_classes, read_masks
 from ssa_backend.errors import InvalidInputError
+from ssa_backend.rle import runs_of_mask
 from ssa_backend.settings import refuse_parameters
-from tests.unit.backend.random_masks import random_masks, runs_of, window_of
+from tests.unit.backend.random_masks import random_masks, window_of
 
 SIZE_HW = (30, 50)
 
@@ -41,7 +42,7 @@ def test_wrong_classes_are_refused(names: list[bytes], words: str) -> None:
 
 def test_masks_are_read_and_boxed() -> None:
     masks = random_masks(0, 40, SIZE_HW)
-    counts = [rle.encode(runs_of(mask), SIZE_HW) for mask in masks]
+    counts = [rle.encode(runs_of_mask(mask), SIZE_HW) for mask in masks]
     found = read_masks(counts, SIZE_HW)
     boxes = boxes_xywh(found, SIZE_HW[0])
     assert boxes.dtype == np.int32
@@ -56,9 +57,9 @@ def test_no_masks_are_no_boxes() -> None:
 
 
 def test_a_broken_mask_is_named() -> None:
-    good = rle.encode(runs_of(np.ones(SIZE_HW, np.bool_)), SIZE_HW)
-    empty = rle.encode(runs_of(np.zeros(SIZE_HW, np.bool_)), SIZE_HW)
-    other = rle.encode(runs_of(np.ones((5, 5), np.bool_)), (5, 5))
+    good = rle.encode(runs_of_mask(np.ones(SIZE_HW, np.bool_)), SIZE_HW)
+    empty = rle.encode(runs_of_mask(np.zeros(SIZE_HW, np.bool_)), SIZE_HW)
+    other = rle.encode(runs_of_mask(np.ones((5, 5), np.bool_)), (5, 5))
     for bad, words in (
         (b"\xff", r"MASKS\[1\]: RLE counts .* hold characters of no COCO RLE"),
         (b"", r"MASKS\[1\]: RLE counts describe 0 pixels; expected 1500"),
@@ -74,7 +75,7 @@ def test_columns_are_the_transposed_window() -> None:
     touching = np.zeros(SIZE_HW, np.bool_)
     touching[-1, 3] = touching[0, 4] = touching[5, 9] = True
     for mask in (*masks, touching):
-        runs = runs_of(mask)
+        runs = runs_of_mask(mask)
         x0, y0, x1, y1 = runs.box_xyxy(SIZE_HW[0])
         assert (x0, y0, x1, y1) == window_of(mask).box_xyxy
         np.testing.assert_array_equal(runs.columns(SIZE_HW[0]), mask[y0 : y1 + 1, x0 : x1 + 1].T)

@@ -14,13 +14,13 @@ from ssa_backend import rle
 from ssa_backend.engine.noun_phrases import noun_phrases
 from ssa_backend.engine.requests import boxes_xywh
 from ssa_backend.images import sam_pixel_values, segmenter_pixel_values
-from ssa_backend.rle import Runs
+from ssa_backend.rle import Runs, runs_of_mask
 from tests.fakes import triton_python_backend_utils as pb_utils
 from tests.fakes.triton_server import Arrays, FakeServer
 from tests.images import encoded
 from tests.reference import drawings
 from tests.unit.backend.example_settings import ADE20K, BLIP, CLIP, CLIPSEG, COCO, EXAMPLE
-from tests.unit.backend.random_masks import random_masks, runs_of
+from tests.unit.backend.random_masks import random_masks
 from tests.unit.backend.tokenizer_files import (
     BLIP_IDS,
     write_blip_tokenizer,
@@ -104,7 +104,7 @@ def texts(*values: str | bytes) -> np.ndarray[Any, Any]:
 
 
 def masks(count: int) -> list[Runs]:
-    return [runs_of(mask) for mask in random_masks(0, count, SIZE_HW)]
+    return [runs_of_mask(mask) for mask in random_masks(0, count, SIZE_HW)]
 
 
 def counts(runs: list[Runs]) -> np.ndarray[Any, Any]:

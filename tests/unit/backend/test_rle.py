@@ -7,8 +7,8 @@ import pytest
 from pycocotools import mask as coco_mask
 
 from ssa_backend.errors import InvalidInputError
-from ssa_backend.rle import Runs, decode, encode, runs_of_window
-from tests.unit.backend.random_masks import BoolImage, random_masks, runs_of
+from ssa_backend.rle import Runs, decode, encode, runs_of_mask, runs_of_window
+from tests.unit.backend.random_masks import BoolImage, random_masks
 
 SIZES = [(1, 1), (1, 9), (9, 1), (2, 3), (37, 23), (64, 48)]
 
@@ -40,7 +40,7 @@ def spelt(values: list[int]) -> bytes:
 @pytest.mark.parametrize("size_hw", SIZES)
 def test_random_masks_are_encoded_as_pycocotools_encodes_them(size_hw: tuple[int, int]) -> None:
     for mask in random_masks(1, 40, size_hw):
-        assert encode(runs_of(mask), size_hw) == coco_counts(mask)
+        assert encode(runs_of_mask(mask), size_hw) == coco_counts(mask)
 
 
 @pytest.mark.parametrize("size_hw", SIZES)
@@ -55,7 +55,7 @@ def test_what_pycocotools_encodes_is_decoded(size_hw: tuple[int, int]) -> None:
 @pytest.mark.parametrize("filled", [False, True])
 def test_empty_and_full_masks(size_hw: tuple[int, int], filled: bool) -> None:
     mask = np.full(size_hw, filled)
-    runs = runs_of(mask)
+    runs = runs_of_mask(mask)
     assert len(runs.starts) == int(filled)
     assert encode(runs, size_hw) == coco_counts(mask)
     np.testing.assert_array_equal(drawn(decode(coco_counts(mask), size_hw), size_hw), mask)
@@ -73,7 +73,7 @@ def test_one_pixel(x: int, y: int) -> None:
 def test_a_run_goes_on_from_the_last_row_to_the_next_column() -> None:
     mask = np.zeros((4, 5), np.bool_)
     mask[2:, 1] = mask[:, 2] = mask[:1, 3] = True
-    runs = runs_of(mask)
+    runs = runs_of_mask(mask)
     assert (runs.starts.tolist(), runs.lengths.tolist()) == ([6], [7])
     assert encode(runs, (4, 5)) == coco_counts(mask)
 
@@ -93,7 +93,7 @@ def test_counts_of_many_digits() -> None:
     mask = np.zeros(size_hw, np.bool_)
     mask[700, 3] = mask[1:1499, 900:1390] = True
     counts = coco_counts(mask)
-    assert encode(runs_of(mask), size_hw) == counts
+    assert encode(runs_of_mask(mask), size_hw) == counts
     np.testing.assert_array_equal(drawn(decode(counts, size_hw), size_hw), mask)
 
 

@@ -12,13 +12,14 @@ from PIL import Image
 from ssa_backend import rle
 from ssa_backend.images import decode_image, sam_pixel_values, segmenter_pixel_values
 from ssa_backend.mask_generation import MaskGenerator
+from ssa_backend.rle import runs_of_mask
 from ssa_backend.voting import label_masks
 from tests.fakes import triton_python_backend_utils as pb_utils
 from tests.fakes.triton_server import Arrays, FakeServer
 from tests.images import encoded
 from tests.reference import analytic_sam, drawings
 from tests.unit.backend.example_settings import EXAMPLE, SEGMENTER
-from tests.unit.backend.random_masks import random_masks, runs_of
+from tests.unit.backend.random_masks import random_masks
 
 pytestmark = pytest.mark.usefixtures("fake_triton")
 
@@ -70,7 +71,7 @@ def mask_request(seed: int = 0) -> Arrays:
 
 def vote_request(masks: int = 5) -> Arrays:
     logits = np.random.default_rng(0).normal(size=(1, 4, 6, 10)).astype(np.float32)
-    runs = [runs_of(mask) for mask in random_masks(0, masks, SIZE_HW)]
+    runs = [runs_of_mask(mask) for mask in random_masks(0, masks, SIZE_HW)]
     return {
         "logits": logits,
         "segmentation": np.array([rle.encode(r, SIZE_HW) for r in runs], object),
