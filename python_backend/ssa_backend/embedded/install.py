@@ -86,6 +86,9 @@ def _environment(libraries: Path) -> dict[str, str]:
     prepend("LD_LIBRARY_PATH", libraries)
     # A stub finds its packages through the first `python3` on PATH: this interpreter's.
     prepend("PATH", Path(sys.executable).parent)
+    # OpenBLAS's threads wait by spinning, and would take the cores from the networks for products
+    # that are small.
+    environment.setdefault("OPENBLAS_NUM_THREADS", "1")
     # A stub's print appears in the log at once.
     environment["PYTHONUNBUFFERED"] = "1"
     return environment
