@@ -18,11 +18,10 @@ from ssa_backend.rle import Runs
 
 N_PROPOSALS = 3
 
-# Rows of the class map made at a time; bounds the memory of [classes, rows, width] scores.
+# The class map is made in tiles: that bounds the memory of scores [classes, rows, columns], and few
+# classes can win in a small tile. On a GPU, where starting work costs more, tiles have all columns.
 _TILE_ROWS = 32
-
-# Pixels of a mask counted at a time, for the same reason.
-_TILE_PIXELS = 2**17
+_TILE_COLUMNS = 128
 
 # By how much an interpolated score may leave the range of its neighbours, relative to the largest.
 _ROUNDING = 1e-5
@@ -61,13 +60,13 @@ def label_masks(
         align_corners: how logits grow to the image's size.
     """
     branch = class_map(logits, size_hw, align_corners)
-    votes, owner = count_votes(branch, masks, len(logits))
+    votes = count_votes(branch, masks, len(logits))
     class_ids = votes.argmax(axis=1).astype(np.int32)
     return Labels(
         class_ids=class_ids,
         vote_shares=_shares(votes),
         proposals=_proposals(votes),
-        semantic_map=_to_numpy(paint(branch, owner, class_ids)),
+        semantic_map=_to_numpy(paint(branch, top_masks(branch, masks), class_ids)),
         branch_map=_to_numpy(branch),
     )
 
@@ -76,8 +75,8 @@ def class_map(logits: Any, size_hw: tuple[int, int], align_corners: bool) -> Any
     """The class of every pixel: logits grown bilinearly to the image's size, then argmax.
 
     Source: `torch.nn.functional.interpolate(mode="bilinear")` followed by `argmax(0)`. Made in
-    tiles of rows, so that K full-size score maps never exist, and of the classes only those are
-    grown that can win somewhere in the tile: of 150, a few.
+    tiles, so that K full-size score maps never exist, and of the classes only those are grown that
+    can win somewhere in the tile: of 150, a few.
 
     Args:
         logits: [K, h, w] float32, NumPy or CuPy.
@@ -93,21 +92,27 @@ def class_map(logits: Any, size_hw: tuple[int, int], align_corners: bool) -> Any
     height, width = size_hw
     top, bottom, fraction = _taps(height, low_height, align_corners, xp)
     left, right, along = _taps(width, low_width, align_corners, xp)
-    columns = _as_matrix(left, right, along, low_width, xp)
+    grow_columns = _as_matrix(left, right, along, low_width, xp)
+    tile_columns = _TILE_COLUMNS if xp is np else width
     result = xp.empty(size_hw, xp.uint16)
-    for start in range(0, height, _TILE_ROWS):
-        rows = slice(start, start + _TILE_ROWS)
+    for y in range(0, height, _TILE_ROWS):
+        rows = slice(y, y + _TILE_ROWS)
         weight = fraction[rows, None]
         low, high = top[rows], bottom[rows]
-        able = _able_to_win(logits[:, int(low[0]) : int(high[-1]) + 1], xp)
-        tile = logits[able[:, None], low] * (1 - weight) + logits[able[:, None], high] * weight
-        scores = (tile.reshape(-1, low_width) @ columns).reshape(len(able), -1, width)
-        result[rows] = able[_argmax(scores)]
+        winners = _able_to_win(logits[:, int(low[0]) : int(high[-1]) + 1], xp)
+        for x in range(0, width, tile_columns):
+            columns = slice(x, x + tile_columns)
+            first, last = int(left[columns][0]), int(right[columns][-1])
+            able = xp.flatnonzero(winners[:, max(first - 1, 0) : last + 1].any(axis=1))
+            used, some = slice(first, last + 1), able[:, None]
+            tile = logits[some, low, used] * (1 - weight) + logits[some, high, used] * weight
+            scores = tile.reshape(-1, tile.shape[2]) @ grow_columns[used, columns]
+            result[rows, columns] = able[_argmax(scores.reshape(*tile.shape[:2], -1))]
     return result
 
 
 def _able_to_win(logits: Any, xp: ModuleType) -> Any:
-    """The classes that can be the largest somewhere between the given positions, ascending.
+    """Which classes can be the largest somewhere between the given positions, column by column.
 
     What lies between four neighbours is at most their maximum and at least their minimum: a class
     whose maximum is under another's minimum is not the largest there.
@@ -116,7 +121,7 @@ def _able_to_win(logits: Any, xp: ModuleType) -> Any:
         logits: [K, h, w].
 
     Returns:
-        [M] int64.
+        [K, w - 1] bool, of what lies between each column and the next; [K, 1] where there is one.
     """
     high, low = logits, logits
     for axis in (1, 2):
@@ -127,7 +132,7 @@ def _able_to_win(logits: Any, xp: ModuleType) -> Any:
             low = xp.minimum(low[first], low[second])
     bound = low.max(axis=0)
     slack = xp.float32(_ROUNDING) * xp.abs(logits).max()
-    return xp.flatnonzero((high >= bound - slack).any(axis=(1, 2)))
+    return (high >= bound - slack).any(axis=1)
 
 
 def _argmax(scores: Any) -> Any:
@@ -175,50 +180,69 @@ def _namespace(array: Any) -> ModuleType:
     return cupy  # type: ignore[no-any-return]
 
 
-def count_votes(
-    branch_map: Any, masks: Sequence[Runs], classes: int
-) -> tuple[npt.NDArray[np.int64], Any]:
-    """How many pixels of each class lie inside each mask, and which mask lies on top where.
+def count_votes(branch_map: Any, masks: Sequence[Runs], classes: int) -> npt.NDArray[np.int64]:
+    """How many pixels of each class lie inside each mask.
 
     Args:
         branch_map: [H, W] uint16, NumPy or CuPy.
-        masks: N masks; later ones lie over earlier ones.
+        masks: N.
         classes: K.
 
     Returns:
-        votes: [N, K] int64, NumPy.
-        owner: [H, W] int32, where the branch map is: the index of the last mask over each pixel,
-            -1 where there is none.
+        [N, K] int64, NumPy.
     """
     if not isinstance(branch_map, np.ndarray):
         from ssa_backend import voting_kernel
 
         return voting_kernel.count_votes(branch_map, masks, classes)
-    by_column = np.ascontiguousarray(branch_map.T)
-    owner = np.full(by_column.shape, -1, np.int32)
+    # The map in runs of one class, as masks are: what is added up are pieces of runs, not pixels.
+    by_column = branch_map.T.ravel()
+    starts = np.append(0, np.flatnonzero(by_column[1:] != by_column[:-1]) + 1)
+    ends = np.append(starts[1:], by_column.size)
+    class_ids = by_column[starts].astype(np.int64)
     votes = np.zeros((len(masks), classes), np.int64)
-    for index, runs in enumerate(masks):
-        if not runs.area:
-            continue
-        x0, y0, x1, y1 = runs.box_xyxy(len(branch_map))
-        box = slice(x0, x1 + 1), slice(y0, y1 + 1)
-        inside = runs.columns(len(branch_map))
-        np.copyto(owner[box], index, where=inside)
-        window = by_column[box]
-        # `bincount` wants 8 bytes a pixel: of a large mask, some columns at a time.
-        step = max(_TILE_PIXELS // inside.shape[1], 1)
-        for start in range(0, len(inside), step):
-            part = slice(start, start + step)
-            votes[index] += np.bincount(window[part][inside[part]], minlength=classes)
-    return votes, owner.T
+    for index, mask in enumerate(masks):
+        mask_ends = mask.starts + mask.lengths
+        first = np.searchsorted(starts, mask.starts, side="right") - 1
+        pieces = np.searchsorted(starts, mask_ends, side="left") - first
+        # The runs of the map that each run of the mask meets, one after the other.
+        met = np.repeat(first - np.cumsum(pieces) + pieces, pieces) + np.arange(pieces.sum())
+        lengths = np.minimum(ends[met], np.repeat(mask_ends, pieces))
+        lengths -= np.maximum(starts[met], np.repeat(mask.starts, pieces))
+        votes[index] = np.bincount(class_ids[met], lengths, classes)
+    return votes
 
 
-def paint(branch_map: Any, owner: Any, class_ids: npt.NDArray[np.int32]) -> Any:
+def top_masks(branch_map: Any, masks: Sequence[Runs]) -> Any:
+    """Which mask lies on top where.
+
+    Args:
+        branch_map: [H, W], NumPy or CuPy, of the masks' image.
+        masks: N; later ones lie over earlier ones.
+
+    Returns:
+        [H, W] int32, where the branch map is: the index of the last mask over each pixel, -1 where
+        there is none.
+    """
+    if not isinstance(branch_map, np.ndarray):
+        from ssa_backend import voting_kernel
+
+        return voting_kernel.top_masks(branch_map.shape, masks)
+    height, width = branch_map.shape
+    top = np.full((width, height), -1, np.int32)
+    for index, mask in enumerate(masks):
+        if mask.area:
+            x0, y0, x1, y1 = mask.box_xyxy(height)
+            np.copyto(top[x0 : x1 + 1, y0 : y1 + 1], index, where=mask.columns(height))
+    return top.T
+
+
+def paint(branch_map: Any, top: Any, class_ids: npt.NDArray[np.int32]) -> Any:
     """The branch map with each mask's own pixels in its class.
 
     Args:
         branch_map: [H, W] uint16, NumPy or CuPy.
-        owner: [H, W] int32, index of the mask on top, -1 for none.
+        top: [H, W] int32, index of the mask on top, -1 for none.
         class_ids: [N] int32.
 
     Returns:
@@ -227,7 +251,7 @@ def paint(branch_map: Any, owner: Any, class_ids: npt.NDArray[np.int32]) -> Any:
     xp = _namespace(branch_map)
     # One more entry at the end, which -1 picks: an empty list of masks can be indexed too.
     lookup = xp.asarray(np.append(class_ids, 0).astype(np.uint16))
-    return xp.where(owner >= 0, lookup[owner], branch_map)
+    return xp.where(top >= 0, lookup[top], branch_map)
 
 
 def _to_numpy(array: Any) -> npt.NDArray[np.uint16]:

@@ -1,8 +1,8 @@
-"""The CuPy twin of `voting.count_votes`.
+"""The CuPy twins of `voting.count_votes` and `voting.top_masks`.
 
-The kernel reads each mask's pixels once, run by run, out of the class map laid out column by
-column: neighbouring threads read neighbouring pixels. Everything counted is an integer, so the
-result equals NumPy's to the last vote.
+The kernels go through each mask's pixels once, run by run, in maps laid out column by column:
+neighbouring threads have neighbouring pixels. Everything counted is an integer, so the results
+equal NumPy's to the last vote.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from ssa_backend.rle import Runs
 
 THREADS = 256
 
-# One block a mask. Its votes are counted in shared memory, and each pixel remembers the last mask
-# (the smallest, as masks come by area) that covers it. A warp takes a run, its lanes the pixels.
+# One block a mask; a warp takes a run, its lanes the pixels. `vote` counts in shared memory. With
+# `top` each pixel remembers the last mask (the smallest, as masks come by area) that covers it.
 SOURCE = r"""
 extern "C" __global__ void vote(
     const unsigned short* by_column,  // [W * H] class ids, column by column
@@ -28,8 +28,7 @@ extern "C" __global__ void vote(
     const long long* lengths,         // [R]
     const long long* first_run,       // [N + 1] runs of mask i: first_run[i] .. first_run[i + 1]
     const int classes,
-    int* votes,                       // [N, classes]
-    int* owner)                       // [W * H] last mask over each pixel, -1 for none
+    int* votes)                       // [N, classes]
 {
     extern __shared__ int counts[];
     const int mask = blockIdx.x;
@@ -41,14 +40,29 @@ extern "C" __global__ void vote(
     const long long end = first_run[mask + 1];
     for (long long run = first_run[mask] + threadIdx.x / 32; run < end; run += warps) {
         for (long long i = lane; i < lengths[run]; i += 32) {
-            const long long pixel = starts[run] + i;
-            atomicAdd(&counts[by_column[pixel]], 1);
-            atomicMax(&owner[pixel], mask);
+            atomicAdd(&counts[by_column[starts[run] + i]], 1);
         }
     }
     __syncthreads();
     for (int k = threadIdx.x; k < classes; k += blockDim.x) {
         votes[(long long)mask * classes + k] = counts[k];
+    }
+}
+
+extern "C" __global__ void top(
+    const long long* starts,
+    const long long* lengths,
+    const long long* first_run,
+    int* top_mask)                    // [W * H] last mask over each pixel, -1 for none
+{
+    const int mask = blockIdx.x;
+    const int lane = threadIdx.x % 32;
+    const int warps = blockDim.x / 32;
+    const long long end = first_run[mask + 1];
+    for (long long run = first_run[mask] + threadIdx.x / 32; run < end; run += warps) {
+        for (long long i = lane; i < lengths[run]; i += 32) {
+            atomicMax(&top_mask[starts[run] + i], mask);
+        }
     }
 }
 """
@@ -79,34 +93,40 @@ class FlatRuns:
         )
 
 
-@cache
-def _kernel() -> Any:
+def count_votes(branch_map: Any, masks: Sequence[Runs], classes: int) -> npt.NDArray[np.int64]:
+    """See `voting.count_votes`; `branch_map` is a CuPy array."""
     import cupy
 
-    return cupy.RawKernel(SOURCE, "vote")
-
-
-def count_votes(
-    branch_map: Any, masks: Sequence[Runs], classes: int
-) -> tuple[npt.NDArray[np.int64], Any]:
-    """See `voting.count_votes`; `branch_map` and the returned owner map are CuPy arrays."""
-    import cupy
-
-    height, width = branch_map.shape
     by_column = cupy.ascontiguousarray(branch_map.T)
-    owner = cupy.full((width, height), -1, cupy.int32)
     votes = cupy.zeros((len(masks), classes), cupy.int32)
     if masks:
-        runs = FlatRuns.of(masks)
-        arguments = (
-            by_column,
-            cupy.asarray(runs.starts),
-            cupy.asarray(runs.lengths),
-            cupy.asarray(runs.first_run),
-            np.int32(classes),
-            votes,
-            owner,
-        )
+        arguments = (by_column, *_on_device(masks), np.int32(classes), votes)
         shared_bytes = classes * votes.itemsize
-        _kernel()((len(masks),), (THREADS,), arguments, shared_mem=shared_bytes)
-    return votes.get().astype(np.int64), owner.T
+        _kernel("vote")((len(masks),), (THREADS,), arguments, shared_mem=shared_bytes)
+    counted: npt.NDArray[np.int64] = votes.get().astype(np.int64)
+    return counted
+
+
+def top_masks(size_hw: tuple[int, int], masks: Sequence[Runs]) -> Any:
+    """See `voting.top_masks`; a CuPy array."""
+    import cupy
+
+    height, width = size_hw
+    top = cupy.full((width, height), -1, cupy.int32)
+    if masks:
+        _kernel("top")((len(masks),), (THREADS,), (*_on_device(masks), top))
+    return top.T
+
+
+def _on_device(masks: Sequence[Runs]) -> tuple[Any, ...]:
+    import cupy
+
+    runs = FlatRuns.of(masks)
+    return tuple(map(cupy.asarray, (runs.starts, runs.lengths, runs.first_run)))
+
+
+@cache
+def _kernel(name: str) -> Any:
+    import cupy
+
+    return cupy.RawKernel(SOURCE, name)

@@ -7,9 +7,9 @@ import numpy.typing as npt
 import pytest
 import torch
 
-from ssa_backend.rle import Runs
-from ssa_backend.voting import class_map, count_votes, label_masks, paint
-from tests.unit.backend.random_masks import BoolImage, random_masks, runs_of
+from ssa_backend.rle import Runs, runs_of_mask
+from ssa_backend.voting import class_map, count_votes, label_masks, paint, top_masks
+from tests.unit.backend.random_masks import BoolImage, random_masks
 
 SIZE_HW = (45, 61)
 CLASSES = 7
@@ -63,20 +63,26 @@ def test_equal_logits_give_the_lowest_class() -> None:
 def test_votes_are_the_pixels_of_each_class_inside_each_mask() -> None:
     branch = random_map(1)
     masks = random_masks(1, 25, SIZE_HW)
-    votes, owner = count_votes(branch, [runs_of(mask) for mask in masks], CLASSES)
-    expected_owner = np.full(SIZE_HW, -1)
+    votes = count_votes(branch, [runs_of_mask(mask) for mask in masks], CLASSES)
     for index, mask in enumerate(masks):
         expected = [np.count_nonzero(branch[mask] == k) for k in range(CLASSES)]
         assert votes[index].tolist() == expected
-        expected_owner[mask] = index
-    np.testing.assert_array_equal(owner, expected_owner)
+
+
+def test_the_last_mask_lies_on_top() -> None:
+    masks = random_masks(1, 25, SIZE_HW)
+    expected = np.full(SIZE_HW, -1)
+    for index, mask in enumerate(masks):
+        expected[mask] = index
+    found = top_masks(random_map(1), [runs_of_mask(mask) for mask in masks])
+    np.testing.assert_array_equal(found, expected)
 
 
 def test_labels_against_the_original_algorithm() -> None:
     """The most frequent class of the untouched branch map, painted mask after mask."""
     branch = random_map(2)
     masks = sorted(random_masks(2, 25, SIZE_HW), key=np.count_nonzero, reverse=True)
-    labels = label_masks(logits_of(branch), [runs_of(m) for m in masks], SIZE_HW, True)
+    labels = label_masks(logits_of(branch), [runs_of_mask(m) for m in masks], SIZE_HW, True)
     painted = branch.copy()
     for index, mask in enumerate(masks):
         counts = np.bincount(branch[mask], minlength=CLASSES)
@@ -103,7 +109,9 @@ def test_ties_go_to_the_lowest_class_and_proposals_come_by_votes() -> None:
     branch[3, :4] = [0, 2, 2, 1]
     # Votes: 2 and 4 -> 5 and 4 times, 5 -> 3, 6 -> 2, the others once.
     second, tied = square(0, 0, 4), square(0, 0, 2)
-    labels = label_masks(logits_of(branch), [runs_of(second), runs_of(tied)], SIZE_HW, True)
+    labels = label_masks(
+        logits_of(branch), [runs_of_mask(second), runs_of_mask(tied)], SIZE_HW, True
+    )
     assert labels.class_ids.tolist() == [2, 2]
     assert labels.proposals.tolist() == [[2, 4, 5], [2, 5, -1]]
     assert labels.vote_shares.tolist() == pytest.approx([5 / 16, 0.5])
@@ -111,7 +119,7 @@ def test_ties_go_to_the_lowest_class_and_proposals_come_by_votes() -> None:
 
 def test_proposals_are_padded_where_there_are_fewer_classes() -> None:
     branch = np.zeros(SIZE_HW, np.uint16)
-    labels = label_masks(logits_of(branch, 2), [runs_of(square(3, 3, 5))], SIZE_HW, True)
+    labels = label_masks(logits_of(branch, 2), [runs_of_mask(square(3, 3, 5))], SIZE_HW, True)
     assert labels.proposals.tolist() == [[0, -1, -1]]
 
 
@@ -121,7 +129,9 @@ def test_smaller_masks_are_painted_over_larger_ones() -> None:
     branch[large] = 1
     branch[12, 11] = 6
     branch[small & (branch == 1)] = 2
-    labels = label_masks(logits_of(branch), [runs_of(large), runs_of(small)], SIZE_HW, True)
+    labels = label_masks(
+        logits_of(branch), [runs_of_mask(large), runs_of_mask(small)], SIZE_HW, True
+    )
     expected = np.where(small, 2, np.where(large, 1, 3))
     np.testing.assert_array_equal(labels.semantic_map, expected)
     assert labels.branch_map[12, 11] == 6
@@ -140,7 +150,7 @@ def test_without_masks_or_pixels_the_branch_stays(masks: list[Runs]) -> None:
 @pytest.mark.parametrize(("x", "y"), [(0, 0), (60, 44), (60, 0), (0, 44)])
 def test_a_mask_of_one_pixel(x: int, y: int) -> None:
     branch = random_map(4)
-    labels = label_masks(logits_of(branch), [runs_of(square(x, y, 1))], SIZE_HW, True)
+    labels = label_masks(logits_of(branch), [runs_of_mask(square(x, y, 1))], SIZE_HW, True)
     assert labels.class_ids.tolist() == [branch[y, x]]
     assert labels.vote_shares.tolist() == [1.0]
 

@@ -13,9 +13,9 @@ import numpy.typing as npt
 import pytest
 
 from ssa_backend import voting
-from ssa_backend.rle import Runs
+from ssa_backend.rle import Runs, runs_of_mask
 from ssa_backend.voting_kernel import SOURCE, THREADS, FlatRuns
-from tests.unit.backend.random_masks import random_masks, runs_of
+from tests.unit.backend.random_masks import random_masks
 
 HERE = Path(__file__).parent
 FLAGS = ("-std=c++17", "-O1", "-Wall", "-shared", "-fPIC", "-pthread")
@@ -60,19 +60,24 @@ def on_the_cpu(
     branch: npt.NDArray[np.uint16],
     masks: list[Runs],
 ) -> Counts:
-    """As `voting_kernel.count_votes`, with every array NumPy's."""
+    """As `voting_kernel.count_votes` and `top_masks`, with every array NumPy's."""
     by_column = np.ascontiguousarray(branch.T)
     runs = FlatRuns.of(masks)
     votes = np.full((len(masks), CLASSES), 12345, np.int32)
-    owner = np.full(by_column.shape, -1, np.int32)
-    inputs = (by_column, runs.starts, runs.lengths, runs.first_run)
-    library.launch(
-        *(ctypes.c_uint(n) for n in (len(masks), threads)),
-        *(ctypes.c_void_p(array.ctypes.data) for array in inputs),
-        ctypes.c_int(CLASSES),
-        *(ctypes.c_void_p(array.ctypes.data) for array in (votes, owner)),
-    )
-    return votes, owner.T
+    top = np.full(by_column.shape, -1, np.int32)
+    grid = [ctypes.c_uint(n) for n in (len(masks), threads)]
+    flat = [pointer(array) for array in (runs.starts, runs.lengths, runs.first_run)]
+    library.launch_vote(*grid, pointer(by_column), *flat, ctypes.c_int(CLASSES), pointer(votes))
+    library.launch_top(*grid, *flat, pointer(top))
+    return votes, top.T
+
+
+def pointer(array: npt.NDArray[Any]) -> ctypes.c_void_p:
+    return ctypes.c_void_p(array.ctypes.data)
+
+
+def by_numpy(branch: npt.NDArray[np.uint16], masks: list[Runs]) -> tuple[Any, Any]:
+    return voting.count_votes(branch, masks, CLASSES), voting.top_masks(branch, masks)
 
 
 def assert_equal_counts(found: tuple[Any, Any], expected: tuple[Any, Any]) -> None:
@@ -86,11 +91,11 @@ def cases() -> dict[str, tuple[npt.NDArray[np.uint16], list[Runs]]]:
     rng = np.random.default_rng(0)
     maps = {n: rng.integers(0, CLASSES, hw).astype(np.uint16) for n, hw in sizes.items()}
     found = {
-        name: (branch, [runs_of(mask) for mask in random_masks(1, 12, sizes[name])])
+        name: (branch, [runs_of_mask(mask) for mask in random_masks(1, 12, sizes[name])])
         for name, branch in maps.items()
     }
     one_class = np.full((40, 40), CLASSES - 1, np.uint16)
-    everything = runs_of(np.ones((40, 40), np.bool_))
+    everything = runs_of_mask(np.ones((40, 40), np.bool_))
     found["every thread on one counter"] = (one_class, [everything] * 3)
     found["masks without pixels"] = (one_class, [NO_PIXELS, everything, NO_PIXELS])
     return found
@@ -101,7 +106,7 @@ def cases() -> dict[str, tuple[npt.NDArray[np.uint16], list[Runs]]]:
 def test_the_kernel_counts_as_numpy_does(compiled: ctypes.CDLL, name: str, threads: int) -> None:
     branch, masks = cases()[name]
     found = on_the_cpu(compiled, threads, branch, masks)
-    assert_equal_counts(found, voting.count_votes(branch, masks, CLASSES))
+    assert_equal_counts(found, by_numpy(branch, masks))
 
 
 def test_flat_runs_of_no_masks() -> None:
@@ -116,8 +121,10 @@ def test_cupy_counts_as_numpy_does(name: str) -> None:
     import cupy
 
     branch, masks = cases().get(name, (np.zeros((30, 20), np.uint16), []))
-    votes, owner = voting.count_votes(cupy.asarray(branch), masks, CLASSES)
-    assert_equal_counts((votes, owner.get()), voting.count_votes(branch, masks, CLASSES))
+    on_device = cupy.asarray(branch)
+    votes = voting.count_votes(on_device, masks, CLASSES)
+    top = voting.top_masks(on_device, masks)
+    assert_equal_counts((votes, top.get()), by_numpy(branch, masks))
 
 
 @pytest.mark.gpu
@@ -129,7 +136,7 @@ def test_labels_made_on_the_gpu_equal_those_of_the_cpu(align_corners: bool) -> N
     size_hw = (93, 120)
     low = np.random.default_rng(0).integers(0, CLASSES, (8, 8))
     logits = np.eye(CLASSES, dtype=np.float32)[low].transpose(2, 0, 1).copy() * 10
-    masks = [runs_of(mask) for mask in random_masks(2, 15, size_hw)]
+    masks = [runs_of_mask(mask) for mask in random_masks(2, 15, size_hw)]
     found = voting.label_masks(cupy.asarray(logits), masks, size_hw, align_corners)
     expected = voting.label_masks(logits, masks, size_hw, align_corners)
     # Where two classes' scores are equal to within rounding, either may win.
