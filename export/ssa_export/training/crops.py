@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from ssa_backend.engine.crops import CAPTION_SCALE, CLIP_SCALE, scaled_crop
+from ssa_backend.engine.crops import CAPTION_SCALE, CLIP_SCALE, scaled_window
 from ssa_export.scenes.captions import Region, caption, main_colour
 from ssa_export.scenes.names import COLOURS
 from ssa_export.training.data import SceneStore, scene_store
@@ -178,12 +178,11 @@ def _cut_chunk(job: _Job) -> list[list[str]]:
         instances, classes = np.asarray(store.instances[scene]), store.classes[scene]
         mask = instances == instance
         box = _shaken(_box_xywh(mask), rng)
-        out["clip"][index] = clip_pixels(scaled_crop(image, box, CLIP_SCALE).rgb)
-        crop = scaled_crop(image, box, CAPTION_SCALE)
-        height, width = crop.rgb.shape[:2]
-        ids = instances[crop.y0 : crop.y0 + height, crop.x0 : crop.x0 + width]
-        out["blip"][index] = blip_pixels(crop.rgb)
-        out["clipseg"][index] = clipseg_pixels(crop.rgb)
+        out["clip"][index] = clip_pixels(scaled_window(mask.shape, box, CLIP_SCALE).of(image))
+        window = scaled_window(mask.shape, box, CAPTION_SCALE)
+        ids = window.of(instances)
+        out["blip"][index] = blip_pixels(window.of(image))
+        out["clipseg"][index] = clipseg_pixels(window.of(image))
         size = (CLIPSEG_SIZE, CLIPSEG_SIZE)
         out["clipseg_classes"][index] = cv2.resize(
             classes[ids], size, interpolation=cv2.INTER_NEAREST_EXACT

@@ -26,7 +26,7 @@ from transformers import (
     SegformerImageProcessorPil,
 )
 
-from ssa_backend.engine.crops import CAPTION_SCALE, CLIP_SCALE, Crop, scaled_crop
+from ssa_backend.engine.crops import CAPTION_SCALE, CLIP_SCALE, scaled_window
 from ssa_backend.engine.noun_phrases import noun_phrases
 from ssa_backend.labels import CITYSCAPES, plain_name
 from ssa_export.scenes import Scene, render_scene, scene_seed
@@ -162,11 +162,14 @@ def judge(engine: Engine, scene: Scene, figures: Figures, rng: np.random.Generat
     instances = [instance for instance in scene.instances if instance.area > MIN_AREA]
     # segment-anything's boxes end at the last pixel.
     boxes = [np.array(i.bbox_xywh, np.int32) - (0, 0, 1, 1) for i in instances]
-    small = [scaled_crop(scene.image, box, CLIP_SCALE).rgb for box in boxes]
-    large = [scaled_crop(scene.image, box, CAPTION_SCALE) for box in boxes]
-    captions = engine.captions([crop.rgb for crop in large])
-    embeddings = engine.clip_images(small)
-    for instance, crop, text, embedding in zip(instances, large, captions, embeddings, strict=True):
+    size_hw = scene.image.shape[:2]
+    small = [scaled_window(size_hw, box, CLIP_SCALE) for box in boxes]
+    large = [scaled_window(size_hw, box, CAPTION_SCALE) for box in boxes]
+    captions = engine.captions([window.of(scene.image) for window in large])
+    embeddings = engine.clip_images([window.of(scene.image) for window in small])
+    for instance, window, text, embedding in zip(
+        instances, large, captions, embeddings, strict=True
+    ):
         mask, class_id = scene.mask(instance.id), instance.class_id
 
         def note(what: str, right: bool, class_id: int = class_id) -> None:
@@ -190,15 +193,15 @@ def judge(engine: Engine, scene: Scene, figures: Figures, rng: np.random.Generat
         kept = any(names_accept(class_id, name) for name in proposals)
         note("candidates hold a right name", found)
         note("clip keeps a right name", kept)
-        logits = engine.named_pixels(crop.rgb, proposals)
-        winners = logits.argmax(0).numpy()[_seen(mask, crop)]
+        logits = engine.named_pixels(window.of(scene.image), proposals)
+        winners = logits.argmax(0).numpy()[window.of(mask)]
         chosen = proposals[int(np.bincount(winners).argmax())]
         right = names_accept(class_id, chosen)
         if kept:
             note("clipseg chooses it", right)
         note("engine", right)
-        truth = np.isin(_seen(scene.class_map, crop), _like(class_id))
-        own = engine.named_pixels(crop.rgb, [true[0]])[0].numpy() > 0
+        truth = np.isin(window.of(scene.class_map), _like(class_id))
+        own = engine.named_pixels(window.of(scene.image), [true[0]])[0].numpy() > 0
         iou = (own & truth).sum() / max((own | truth).sum(), 1)
         figures.scores["clipseg IoU"].append((class_id, float(iou)))
         if not right:
@@ -221,12 +224,6 @@ def _like(class_id: int) -> list[int]:
     """The classes that share the class's first name."""
     name = _true_names(class_id)[0]
     return [other for other in range(len(CITYSCAPES)) if names_accept(other, name)]
-
-
-def _seen(array: Any, crop: Crop) -> Any:
-    """The part of an array [H, W] that a crop shows."""
-    height, width = crop.rgb.shape[:2]
-    return array[crop.y0 : crop.y0 + height, crop.x0 : crop.x0 + width]
 
 
 def _add_confusion(

@@ -10,8 +10,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from PIL import Image
 
-from ssa_backend.engine.crops import CAPTION_SCALE, scaled_crop
+from ssa_backend.engine.batches import in_batches
+from ssa_backend.engine.crops import CAPTION_SCALE, scaled_window
 from ssa_backend.engine.pixels import blip_pixel_values
 from ssa_backend.engine.resizing import FloatArray
 from ssa_backend.settings import BlipSettings
@@ -21,14 +23,16 @@ TokenIds = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Captioner:
-    """BLIP over the masks of an image, some at a time: memory does not follow their number.
+    """BLIP over the masks of an image.
+
+    The functions are called from two threads at a time.
 
     Attributes:
         blip: the checkpoint's sizes.
         see: pixels [B, 3, S, S] to image embeddings [B, P, D].
         write: image embeddings to token ids int64 [B, T].
         spell: token ids to texts.
-        batch_size: masks of one call.
+        batch_size: masks of one call, at most.
     """
 
     blip: BlipSettings
@@ -44,10 +48,10 @@ class Captioner:
             rgb: [H, W, 3] uint8.
             boxes_xywh: [N, 4].
         """
-        captions: list[str] = []
-        for start in range(0, len(boxes_xywh), self.batch_size):
-            boxes = boxes_xywh[start : start + self.batch_size]
-            crops = [scaled_crop(rgb, box, CAPTION_SCALE) for box in boxes]
-            token_ids = self.write(self.see(blip_pixel_values(crops, self.blip)))
-            captions += self.spell(token_ids)
-        return captions
+        image = Image.fromarray(rgb)
+
+        def caption(part: slice) -> list[str]:
+            windows = [scaled_window(rgb.shape[:2], box, CAPTION_SCALE) for box in boxes_xywh[part]]
+            return self.spell(self.write(self.see(blip_pixel_values(image, windows, self.blip))))
+
+        return in_batches(caption, len(boxes_xywh), self.batch_size)

@@ -2,19 +2,21 @@
 
 Source: the original SSA's `semantic_annotation_pipeline`, there one mask and one name at a time.
 Here names are encoded once, crops go through the networks in batches across masks, and CLIPSeg's
-vision encoder sees each crop once for all of its names. Memory does not follow the number of masks.
+vision encoder sees each crop once for all of its names.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from PIL import Image
 
-from ssa_backend.engine.crops import CLIP_SCALE, CLIPSEG_SCALE, scaled_crop
+from ssa_backend.engine.batches import in_batches
+from ssa_backend.engine.crops import CLIP_SCALE, CLIPSEG_SCALE, scaled_window
 from ssa_backend.engine.pixels import clip_pixel_values, clipseg_pixel_values
 from ssa_backend.engine.resizing import FloatArray
 from ssa_backend.engine.text import NameEmbeddings
@@ -54,7 +56,7 @@ def closed_set_votes(
     if not masks:
         return Votes([], np.zeros(0, np.float32))
     branch = class_map(logits, size_hw, segmenter.align_corners)
-    votes, _ = count_votes(branch, masks, len(logits))
+    votes = count_votes(branch, masks, len(logits))
     shares = votes.max(axis=1) / votes.sum(axis=1).clip(1)
     return Votes([segmenter.labels[i] for i in votes.argmax(axis=1)], shares.astype(np.float32))
 
@@ -85,9 +87,9 @@ class Clip:
 
     Attributes:
         settings: of the checkpoint.
-        encode: pixels [B, 3, S, S] to unit vectors [B, D].
+        encode: pixels [B, 3, S, S] to unit vectors [B, D]; called from two threads at a time.
         names: embeddings of names, unit vectors too.
-        batch_size: crops of one call.
+        batch_size: crops of one call, at most.
     """
 
     settings: ClipSettings
@@ -100,7 +102,7 @@ class Clip:
         rgb: npt.NDArray[np.uint8],
         boxes_xywh: npt.NDArray[np.int32],
         candidates: Sequence[Sequence[str]],
-    ) -> Iterator[tuple[list[str], FloatArray]]:
+    ) -> list[tuple[list[str], FloatArray]]:
         """The best names of each mask and their softmax scores, best first.
 
         Args:
@@ -111,29 +113,38 @@ class Clip:
         """
         distinct = _distinct(candidates)
         if not distinct:
-            return
+            return []
         embeddings = self.names.of(distinct) * np.float32(self.settings.logit_scale)
         position = {name: index for index, name in enumerate(distinct)}
         columns = {id(names): [position[n] for n in names] for names in candidates}
-        for part in _parts(len(candidates), self.batch_size):
-            crops = [scaled_crop(rgb, box, CLIP_SCALE) for box in boxes_xywh[part]]
-            logits = self.encode(clip_pixel_values(crops, self.settings)) @ embeddings.T
+        image = Image.fromarray(rgb)
+
+        def choose(part: slice) -> list[tuple[list[str], FloatArray]]:
+            windows = [scaled_window(rgb.shape[:2], box, CLIP_SCALE) for box in boxes_xywh[part]]
+            pixels = clip_pixel_values(image, windows, self.settings)
+            logits = self.encode(pixels) @ embeddings.T
+            chosen = []
             for row, names in zip(logits, candidates[part], strict=True):
                 scores = _softmax(row[columns[id(names)]])
                 order = np.argsort(-scores, kind="stable")[:N_PROPOSALS]
-                yield [names[i] for i in order], scores[order]
+                chosen.append(([names[i] for i in order], scores[order]))
+            return chosen
+
+        return in_batches(choose, len(candidates), self.batch_size)
 
 
 @dataclass(frozen=True)
 class ClipSeg:
     """CLIPSeg finds where in a crop each name is.
 
+    The networks are called from two threads at a time.
+
     Attributes:
         settings: of the checkpoint.
         encode: pixels [B, 3, S, S] to activations [B, layers, patches, reduced].
         decode: activations and the embeddings [B, K, D] of K names to logits [B, K, S, S].
         names: embeddings of names.
-        batch_size: crops of one call.
+        batch_size: crops of one call, at most.
     """
 
     settings: ClipSegSettings
@@ -159,25 +170,32 @@ class ClipSeg:
         """
         shares = [np.ones(1, np.float32)] * len(masks)
         open_cases = [i for i, names in enumerate(proposals) if len(names) > 1]
-        distinct = _distinct([proposals[i] for i in open_cases])
-        if not distinct:
+        if not open_cases:
             return shares
+        distinct = _distinct([proposals[i] for i in open_cases])
         embeddings = self.names.of(distinct)
         position = {name: index for index, name in enumerate(distinct)}
-        for part in _parts(len(open_cases), self.batch_size):
+
+        def judge(part: slice) -> list[FloatArray]:
             indices = open_cases[part]
-            crops = [scaled_crop(rgb, boxes_xywh[i], CLIPSEG_SCALE) for i in indices]
+            windows = [scaled_window(rgb.shape[:2], boxes_xywh[i], CLIPSEG_SCALE) for i in indices]
             # Always the same shape: a list that is too short repeats its first name.
             rows = [
                 [position[n] for n in (*names, *[names[0]] * (N_PROPOSALS - len(names)))]
                 for names in (proposals[i] for i in indices)
             ]
-            activations = self.encode(clipseg_pixel_values(crops, self.settings))
+            activations = self.encode(clipseg_pixel_values(rgb, windows, self.settings))
             logits = self.decode(activations, embeddings[np.array(rows)])
-            for index, crop, scores in zip(indices, crops, logits, strict=True):
+            judged = []
+            for index, window, scores in zip(indices, windows, logits, strict=True):
                 scores = scores[: len(proposals[index])]
-                counts = count_winners(scores, masks[index], crop, len(rgb))
-                shares[index] = (counts / counts.sum()).astype(np.float32)
+                counts = count_winners(scores, masks[index], window, len(rgb))
+                judged.append((counts / counts.sum()).astype(np.float32))
+            return judged
+
+        judged = in_batches(judge, len(open_cases), self.batch_size)
+        for index, won in zip(open_cases, judged, strict=True):
+            shares[index] = won
         return shares
 
 
@@ -197,7 +215,7 @@ def decide(
         boxes_xywh: [N, 4], theirs.
         candidates: see `Clip.best`.
     """
-    best = list(clip.best(rgb, boxes_xywh, candidates))
+    best = clip.best(rgb, boxes_xywh, candidates)
     shares = clipseg.shares(rgb, masks, boxes_xywh, [names for names, _ in best])
     return [Proposals(*chosen, won) for chosen, won in zip(best, shares, strict=True)]
 
@@ -214,10 +232,6 @@ def _distinct(lists: Sequence[Sequence[str]]) -> list[str]:
     """Every name once, in order; of a list that stands there many times, once."""
     different = {id(names): names for names in lists}.values()
     return list(dict.fromkeys(name for names in different for name in names))
-
-
-def _parts(count: int, size: int) -> Iterator[slice]:
-    return (slice(start, start + size) for start in range(0, count, size))
 
 
 def _softmax(logits: FloatArray) -> FloatArray:

@@ -1,7 +1,8 @@
 """Crops as the engine's networks read them.
 
 Sources: transformers' `CLIPImageProcessor`, `BlipImageProcessor` and, for CLIPSeg, the original
-SSA, which switches the processor's resizing off and resizes the normalised pixels.
+SSA, which switches the processor's resizing off and resizes the normalised pixels. Pillow resizes
+its own kind of image: the whole is turned into one once, which cutting crops from is cheap.
 """
 
 from __future__ import annotations
@@ -10,32 +11,40 @@ from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
+from PIL import Image
 
-from ssa_backend.engine.crops import Crop
+from ssa_backend.engine.crops import Window
 from ssa_backend.engine.resizing import FloatArray, bicubic, bicubic_centre_square, bilinear
 from ssa_backend.settings import BlipSettings, ClipSegSettings, ClipSettings
 
 
-def clip_pixel_values(crops: Sequence[Crop], clip: ClipSettings) -> FloatArray:
+def clip_pixel_values(
+    image: Image.Image, windows: Sequence[Window], clip: ClipSettings
+) -> FloatArray:
     """Shorter side to S (bicubic), the centre square, normalised; float32 [B, 3, S, S]."""
-    squares = [bicubic_centre_square(crop.rgb, clip.image_size) for crop in crops]
+    squares = [bicubic_centre_square(image.crop(window), clip.image_size) for window in windows]
     return _normalised(squares, clip.mean, clip.std)
 
 
-def blip_pixel_values(crops: Sequence[Crop], blip: BlipSettings) -> FloatArray:
+def blip_pixel_values(
+    image: Image.Image, windows: Sequence[Window], blip: BlipSettings
+) -> FloatArray:
     """Both sides to S (bicubic), normalised; float32 [B, 3, S, S]."""
     size_hw = (blip.image_size, blip.image_size)
-    return _normalised([bicubic(crop.rgb, size_hw) for crop in crops], blip.mean, blip.std)
+    squares = [bicubic(image.crop(window), size_hw) for window in windows]
+    return _normalised(squares, blip.mean, blip.std)
 
 
-def clipseg_pixel_values(crops: Sequence[Crop], clipseg: ClipSegSettings) -> FloatArray:
+def clipseg_pixel_values(
+    rgb: npt.NDArray[np.uint8], windows: Sequence[Window], clipseg: ClipSegSettings
+) -> FloatArray:
     """Normalised and both sides to S (bilinear, no antialiasing); float32 [B, 3, S, S].
 
     Interpolated pixels are normalised here, instead of normalised ones interpolated: the weights
     of a pixel add up to 1, so it is the same, and less work where a crop is large.
     """
     size_hw = (clipseg.image_size, clipseg.image_size)
-    squares = [bilinear(crop.rgb, size_hw) for crop in crops]
+    squares = [bilinear(window.of(rgb), size_hw) for window in windows]
     return _normalised(squares, clipseg.mean, clipseg.std)
 
 

@@ -18,12 +18,12 @@ _PRECISION_BITS = 22
 _STRETCHED = 16
 
 
-def bicubic(rgb: Uint8Array, size_hw: tuple[int, int]) -> Uint8Array:
-    """Pillow's antialiased bicubic resize, [h, w, 3] uint8 to [*size_hw, 3] uint8."""
-    return np.asarray(Image.fromarray(rgb).resize(size_hw[::-1], Image.Resampling.BICUBIC))
+def bicubic(image: Image.Image, size_hw: tuple[int, int]) -> Uint8Array:
+    """Pillow's antialiased bicubic resize of an RGB image to [*size_hw, 3] uint8."""
+    return np.asarray(image.resize(size_hw[::-1], Image.Resampling.BICUBIC))
 
 
-def bicubic_centre_square(rgb: Uint8Array, side: int) -> Uint8Array:
+def bicubic_centre_square(image: Image.Image, side: int) -> Uint8Array:
     """The centre of the image once its shorter side is `side` pixels long.
 
     Equals transformers' resize to `shortest_edge` followed by its `center_crop`, whose rounding it
@@ -32,13 +32,13 @@ def bicubic_centre_square(rgb: Uint8Array, side: int) -> Uint8Array:
     computed, with Pillow's own weights.
 
     Args:
-        rgb: [h, w, 3] uint8.
+        image: RGB.
         side: pixels.
 
     Returns:
         [side, side, 3] uint8.
     """
-    height, width = rgb.shape[:2]
+    width, height = image.size
     short, long = min(height, width), max(height, width)
     resized_long = int(side * long / short)
     first = (resized_long - side) // 2
@@ -46,15 +46,17 @@ def bicubic_centre_square(rgb: Uint8Array, side: int) -> Uint8Array:
     if long <= _STRETCHED * short:
         wide = width > height
         size_hw = (side, resized_long) if wide else (resized_long, side)
-        resized = bicubic(rgb, size_hw)
+        resized = bicubic(image, size_hw)
         return resized[:, centre] if wide else resized[centre]
     # Pillow rounds in between, and takes the columns first only where that leaves it less to do.
+    rgb = np.asarray(image)
     if width > height:
         squeezed = _bicubic_rows(rgb.swapaxes(0, 1), resized_long, centre).swapaxes(0, 1)
-        return bicubic(np.ascontiguousarray(squeezed), (side, side))
+        return bicubic(Image.fromarray(squeezed), (side, side))
     if resized_long < height:
-        return bicubic(_bicubic_rows(rgb, resized_long, centre), (side, side))
-    return _bicubic_rows(bicubic(rgb, (height, side)), resized_long, centre)
+        squeezed = _bicubic_rows(rgb, resized_long, centre)
+        return bicubic(Image.fromarray(squeezed), (side, side))
+    return _bicubic_rows(bicubic(image, (height, side)), resized_long, centre)
 
 
 def _bicubic_rows(pixels: Uint8Array, length: int, wanted: slice) -> Uint8Array:

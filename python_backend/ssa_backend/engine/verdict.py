@@ -1,6 +1,6 @@
 """CLIPSeg's verdict on one mask: which of the names most of its pixels are.
 
-The hottest loop of the engine outside the networks. Only the window that the mask occupies is
+The hottest loop of the engine outside the networks. Only the box that the mask occupies is
 looked at, not the crop around it.
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from ssa_backend.engine.crops import Crop
+from ssa_backend.engine.crops import Window
 from ssa_backend.engine.resizing import FloatArray, Taps
 from ssa_backend.rle import Runs
 
@@ -18,17 +18,17 @@ _TILE_PIXELS = 2**18
 
 
 def count_winners(
-    logits: FloatArray, mask: Runs, crop: Crop, image_height: int
+    logits: FloatArray, mask: Runs, window: Window, image_height: int
 ) -> npt.NDArray[np.int64]:
     """How many pixels of a mask each name wins.
 
-    Equals growing the logits to the crop's size (bilinear, `align_corners=False`), the argmax over
-    the names, the first among equals, and counting it inside the mask.
+    Equals growing the logits to the window's size (bilinear, `align_corners=False`), the argmax
+    over the names, the first among equals, and counting it inside the mask.
 
     Args:
-        logits: [K, S, S] float32, of the crop.
-        mask: of the image, within the crop.
-        crop: what the logits are of.
+        logits: [K, S, S] float32, of what is seen through the window.
+        mask: of the image, within the window.
+        window: of the image.
         image_height: pixels.
 
     Returns:
@@ -37,9 +37,9 @@ def count_winners(
     x0, y0, x1, y1 = mask.box_xyxy(image_height)
     inside = mask.columns(image_height)
     names, low_height, low_width = logits.shape
-    height, width = crop.rgb.shape[:2]
-    rows = Taps.of(height, low_height, slice(y0 - crop.y0, y1 - crop.y0 + 1))
-    columns = Taps.of(width, low_width, slice(x0 - crop.x0, x1 - crop.x0 + 1))
+    height, width = window.size_hw
+    rows = Taps.of(height, low_height, slice(y0 - window.y0, y1 - window.y0 + 1))
+    columns = Taps.of(width, low_width, slice(x0 - window.x0, x1 - window.x0 + 1))
     used = slice(rows.low[0], rows.high[-1] + 1)
     # As the runs count: column after column.
     by_column = logits[:, used].swapaxes(1, 2)

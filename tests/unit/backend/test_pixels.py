@@ -10,7 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
-from ssa_backend.engine.crops import Crop, scaled_crop
+from ssa_backend.engine.crops import Window, scaled_window
 from ssa_backend.engine.pixels import blip_pixel_values, clip_pixel_values, clipseg_pixel_values
 from ssa_backend.engine.resizing import Taps, bicubic_centre_square
 from ssa_backend.settings import BlipSettings, ClipSegSettings, ClipSettings
@@ -34,8 +34,8 @@ def pixels_of(size_hw: tuple[int, int], seed: int = 0) -> npt.NDArray[np.uint8]:
     return pixels
 
 
-def crop_of(rgb: npt.NDArray[np.uint8]) -> Crop:
-    return Crop(rgb, 0, 0)
+def whole(rgb: npt.NDArray[np.uint8]) -> Window:
+    return Window(0, 0, rgb.shape[1], rgb.shape[0])
 
 
 def processed(processor: Any, rgb: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
@@ -54,14 +54,14 @@ def test_clip_pixels_are_transformers(size_hw: tuple[int, int], side: int) -> No
     )
     rgb = pixels_of(size_hw)
     settings = ClipSettings(image_size=side, embed_dim=1, logit_scale=1.0)
-    found = clip_pixel_values([crop_of(rgb)], settings)
+    found = clip_pixel_values(Image.fromarray(rgb), [whole(rgb)], settings)
     assert found.dtype == np.float32
     np.testing.assert_allclose(found, processed(processor, rgb), atol=1e-5)
 
 
 def test_a_wire_is_not_resized_to_its_full_length() -> None:
     rgb = pixels_of((1, 7000))
-    square = bicubic_centre_square(rgb, 224)  # resized as a whole: 1.05 gigabytes
+    square = bicubic_centre_square(Image.fromarray(rgb), 224)  # resized as a whole: 1.05 gigabytes
     assert square.shape == (224, 224, 3)
     np.testing.assert_array_equal(square[0], square[223])
 
@@ -73,7 +73,7 @@ def test_blip_pixels_are_transformers(size_hw: tuple[int, int], side: int) -> No
 
     rgb = pixels_of(size_hw)
     settings = BlipSettings(image_size=side, patches=1, width=1)
-    found = blip_pixel_values([crop_of(rgb)], settings)
+    found = blip_pixel_values(Image.fromarray(rgb), [whole(rgb)], settings)
     expected = processed(BlipImageProcessorPil(size={"height": side, "width": side}), rgb)
     np.testing.assert_allclose(found, expected, atol=1e-5)
 
@@ -92,15 +92,16 @@ def test_clipseg_pixels_are_interpolated_ones(size_hw: tuple[int, int], side: in
     expected = torch.nn.functional.interpolate(
         normalised, size=(side, side), mode="bilinear", align_corners=False
     )
-    found = clipseg_pixel_values([crop_of(rgb)], settings)
+    found = clipseg_pixel_values(rgb, [whole(rgb)], settings)
     np.testing.assert_allclose(found, expected.numpy(), atol=3e-5)
 
 
 def test_pixels_of_several_crops_are_a_batch() -> None:
     settings = ClipSettings(image_size=16, embed_dim=1, logit_scale=1.0)
-    crops = [crop_of(pixels_of(size, i)) for i, size in enumerate([(20, 30), (5, 5), (1, 40)])]
-    batch = clip_pixel_values(crops, settings)
-    alone = [clip_pixel_values([crop], settings) for crop in crops]
+    image = Image.fromarray(pixels_of((50, 60)))
+    windows = [Window(5, 6, 35, 26), Window(50, 40, 55, 45), Window(0, 49, 40, 50)]
+    batch = clip_pixel_values(image, windows, settings)
+    alone = [clip_pixel_values(image, [window], settings) for window in windows]
     np.testing.assert_array_equal(batch, np.concatenate(alone))
 
 
@@ -125,15 +126,20 @@ def test_crops_are_the_originals(scale: float) -> None:
         rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
         x0, y0, x1, y1 = columns[0], rows[0], columns[-1], rows[-1]
         box = np.array([x0, y0, x1 - x0, y1 - y0], np.int32)
-        found = scaled_crop(rgb, box, scale)
-        slices = engine.scaled_box(mask, scale)
-        np.testing.assert_array_equal(found.rgb, engine.crop(rgb, slices))
-        assert (found.y0, found.x0) == (slices[0].start, slices[1].start)
-        assert np.shares_memory(found.rgb, rgb)
+        window = scaled_window(size_hw, box, scale)
+        expected = engine.crop(rgb, engine.scaled_box(mask, scale))
+        np.testing.assert_array_equal(window.of(rgb), expected)
+        np.testing.assert_array_equal(np.asarray(Image.fromarray(rgb).crop(window)), expected)
+        assert window.size_hw == expected.shape[:2]
 
 
-def test_the_crop_of_one_pixel_is_never_empty() -> None:
-    rgb = pixels_of((9, 9))
-    assert scaled_crop(rgb, np.array([0, 0, 0, 0], np.int32), 1.6).rgb.shape == (1, 1, 3)
-    assert scaled_crop(rgb, np.array([8, 8, 0, 0], np.int32), 1.6).rgb.shape == (2, 2, 3)
-    assert scaled_crop(rgb, np.array([4, 5, 2, 1], np.int32), 1.6).rgb.shape == (3, 4, 3)
+@pytest.mark.parametrize(
+    ("box_xywh", "window"),
+    [
+        ([0, 0, 0, 0], Window(0, 0, 1, 1)),
+        ([8, 8, 0, 0], Window(7, 7, 9, 9)),
+        ([4, 5, 2, 1], Window(3, 4, 7, 7)),
+    ],
+)
+def test_the_window_of_one_pixel_is_never_empty(box_xywh: list[int], window: Window) -> None:
+    assert scaled_window((9, 9), np.array(box_xywh, np.int32), 1.6) == window
