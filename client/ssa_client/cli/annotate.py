@@ -98,7 +98,7 @@ def annotate(
         typer.Option(min=1, metavar="N", help="Stop when so many images failed in this run."),
     ] = None,
     concurrency: Annotated[
-        int, typer.Option(min=1, help="Requests in flight at once, to each server.")
+        int, typer.Option(min=1, help="Requests in flight at once, of a worker to a server.")
     ] = 4,
     url: Annotated[
         list[str] | None,

@@ -67,7 +67,7 @@ class JobImages:
 
     @classmethod
     def survey(cls, source: Source) -> JobImages:
-        """Go through all names once; eight bytes an image are held meanwhile.
+        """Go through all names once; some 40 bytes an image are held meanwhile.
 
         Raises:
             OSError: the source cannot be read.
