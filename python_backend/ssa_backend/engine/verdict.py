@@ -14,7 +14,7 @@ from ssa_backend.engine.resizing import FloatArray, Taps
 from ssa_backend.rle import Runs
 
 # Pixels scored at a time; bounds the memory of large masks.
-_TILE_PIXELS = 2**18
+_TILE_PIXELS = 2**16
 
 
 def count_winners(
