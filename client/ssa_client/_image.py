@@ -17,8 +17,10 @@ ImageSource: TypeAlias = "str | os.PathLike[str] | bytes | Image.Image | npt.NDA
 
 # What PNG stores without loss; the server turns each of these into RGB.
 _PNG_MODES = {"1", "L", "LA", "P", "RGB", "RGBA", "I", "I;16"}
-# Pixels of an image that is sent as it is; larger ones might exceed what the server accepts.
-_STORED_PIXELS = 2**22
+# What is sent as it is, without compression, stays below the 4 MiB of a message that gRPC's proxies
+# let pass by default.
+_STORED_MODES = {"L", "RGB"}
+_STORED_PIXELS = 2**20
 # EXIF orientations that swap height and width.
 _QUARTER_TURNS = (5, 6, 7, 8)
 
@@ -27,7 +29,8 @@ def encode_image(image: ImageSource) -> bytes:
     """The bytes to send for `image`.
 
     Files and bytes go as they are, so that no pixel changes on the way and the server turns a photo
-    upright by its EXIF orientation. PIL images and arrays become PNG, pixel by pixel as they stand.
+    upright by its EXIF orientation. PIL images and arrays travel pixel by pixel as they stand, as
+    TIFF, large ones as PNG.
 
     Args:
         image: a path, an encoded image, a PIL image, or uint8 [H, W, 3] RGB or [H, W] gray.
@@ -41,9 +44,9 @@ def encode_image(image: ImageSource) -> bytes:
     if isinstance(image, str | os.PathLike):
         return _read(Path(image))
     if isinstance(image, Image.Image):
-        return _png(image)
+        return _lossless(image)
     if isinstance(image, np.ndarray):
-        return _png(_from_array(image))
+        return _lossless(_from_array(image))
     raise InvalidRequestError(
         f"image is a {type(image).__name__}; expected a path, bytes, a PIL image or a uint8 array."
     )
@@ -104,11 +107,12 @@ def _from_array(array: npt.NDArray[np.generic]) -> Image.Image:
     return Image.fromarray(array)
 
 
-def _png(image: Image.Image) -> bytes:
-    if image.mode not in _PNG_MODES:
-        image = image.convert("RGB")
+def _lossless(image: Image.Image) -> bytes:
     buffer = io.BytesIO()
-    # To compress takes longer than the bytes that it saves need on a network of 100 Mbit/s.
-    compress_level = 0 if image.width * image.height <= _STORED_PIXELS else 1
-    image.save(buffer, "PNG", compress_level=compress_level)
+    if image.mode in _STORED_MODES and image.width * image.height <= _STORED_PIXELS:
+        # To compress takes longer than the bytes that it saves need on a network of 100 Mbit/s.
+        image.save(buffer, "TIFF")
+    else:
+        image = image if image.mode in _PNG_MODES else image.convert("RGB")
+        image.save(buffer, "PNG", compress_level=1)
     return buffer.getvalue()

@@ -93,7 +93,7 @@ def _encode_array(name: str, mask: npt.NDArray[Any]) -> tuple[tuple[int, int], b
             f"{name} is an array of {mask.dtype} {list(mask.shape)}; {_EXPECTED}."
         )
     height, width = mask.shape
-    return (height, width), encode_mask(mask != 0)["counts"].encode("ascii")
+    return (height, width), encode_mask(mask.astype(np.bool_, copy=False))["counts"].encode("ascii")
 
 
 def _encode_rle(name: str, rle: Mapping[str, Any]) -> tuple[tuple[int, int], bytes]:

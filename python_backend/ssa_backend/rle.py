@@ -71,14 +71,16 @@ def runs_of_window(window: npt.NDArray[np.bool_], x0: int, y0: int, height: int)
         height: of the image, pixels.
     """
     rows, columns = window.shape
-    # One empty row above and below each column, so that every run starts and ends within it.
-    framed = np.zeros((columns, rows + 2), np.int8)
-    framed[:, 1:-1] = window.T
-    edges = np.diff(framed, axis=1)
-    column, row = np.nonzero(edges == 1)
-    starts = (x0 + column) * height + (y0 + row)
-    column, row = np.nonzero(edges == -1)
-    ends = (x0 + column) * height + (y0 + row)
+    # One empty row below each column, so that every run ends within it.
+    framed = np.zeros((columns, rows + 1), np.bool_)
+    framed[:, :-1] = window.T
+    pixels = framed.ravel()
+    edges = np.flatnonzero(pixels[1:] != pixels[:-1]) + 1
+    if pixels.size and pixels[0]:
+        edges = np.append(0, edges)
+    column, row = np.divmod(edges, rows + 1)
+    places = (x0 + column) * height + (y0 + row)
+    starts, ends = places[0::2], places[1::2]
     # A run that reaches the image's last row goes on in the first row of the next column.
     joined = np.flatnonzero(starts[1:] == ends[:-1])
     starts, ends = np.delete(starts, joined + 1), np.delete(ends, joined)
@@ -87,12 +89,13 @@ def runs_of_window(window: npt.NDArray[np.bool_], x0: int, y0: int, height: int)
 
 def runs_of_mask(mask: npt.NDArray[np.bool_]) -> Runs:
     """The runs of a mask of the whole image, bool [H, W], of which its box is looked at."""
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    rows = np.flatnonzero(mask.any(axis=1))
     if not rows.size:
         return Runs(np.zeros(0, np.int64), np.zeros(0, np.int64))
-    x0, y0 = int(columns[0]), int(rows[0])
-    window = mask[y0 : int(rows[-1]) + 1, x0 : int(columns[-1]) + 1]
-    return runs_of_window(window, x0, y0, len(mask))
+    lines = mask[rows[0] : rows[-1] + 1]
+    columns = np.flatnonzero(lines.any(axis=0))
+    window = lines[:, columns[0] : columns[-1] + 1]
+    return runs_of_window(window, int(columns[0]), int(rows[0]), len(mask))
 
 
 def encode(runs: Runs, size_hw: tuple[int, int]) -> bytes:

@@ -47,13 +47,24 @@ def test_arrays_and_pil_images_keep_every_pixel(
     np.testing.assert_array_equal(cmyk, np.asarray(through_cmyk))
 
 
+def test_large_arrays_are_compressed(triton: FakeTriton) -> None:
+    large = np.zeros((1025, 1024), np.uint8)
+    large[5, 7] = 200
+    with SsaClient(triton.url) as client:
+        client.segment(large[1:])
+        client.segment(large)
+    assert len(triton.images[0]) > large[1:].size > 10 * len(triton.images[1])
+    np.testing.assert_array_equal(decoded(triton.images[1]), large)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "TIFF"])
 def test_a_pil_image_is_sent_as_it_stands_whatever_its_exif_says(
-    triton: FakeTriton, pixels: npt.NDArray[np.uint8]
+    triton: FakeTriton, pixels: npt.NDArray[np.uint8], kind: str
 ) -> None:
     buffer = io.BytesIO()
     exif = Image.Exif()
     exif[0x0112] = 6  # a quarter turn
-    Image.fromarray(pixels).save(buffer, "PNG", exif=exif)
+    Image.fromarray(pixels).save(buffer, kind, exif=exif)
     turned = Image.open(buffer)
     with SsaClient(triton.url) as client:
         client.segment(turned)
