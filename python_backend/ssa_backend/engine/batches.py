@@ -15,18 +15,18 @@ _AT_A_TIME = 2
 _THREADS = ThreadPoolExecutor(_AT_A_TIME, thread_name_prefix="batches")
 
 
-def in_batches(work: Callable[[slice], list[T]], count: int, at_a_time: int) -> list[T]:
+def in_batches(work: Callable[[slice], list[T]], count: int, most: int) -> list[T]:
     """What `work` makes of `count` things, in batches that differ by one thing at most.
 
     Args:
         work: called with a part of `range(count)`, from two threads at a time.
         count: of all.
-        at_a_time: things that may be worked on at once; a batch has half as many, or one.
+        most: things of one batch.
 
     Returns:
         What the calls returned, in order, in one list.
     """
-    batches = -(-count // max(at_a_time // _AT_A_TIME, 1))
+    batches = -(-count // most)
     ends = [count * i // batches for i in range(batches + 1)] if batches else [0]
     parts = [slice(start, end) for start, end in pairwise(ends)]
     return [result for results in _THREADS.map(work, parts) for result in results]

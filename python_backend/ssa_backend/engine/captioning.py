@@ -32,14 +32,14 @@ class Captioner:
         see: pixels [B, 3, S, S] to image embeddings [B, P, D].
         write: image embeddings to token ids int64 [B, T].
         spell: token ids to texts.
-        at_a_time: masks in the networks at once.
+        batch_size: masks of one call, at most.
     """
 
     blip: BlipSettings
     see: Callable[[FloatArray], FloatArray]
     write: Callable[[FloatArray], TokenIds]
     spell: Callable[[TokenIds], list[str]]
-    at_a_time: int
+    batch_size: int
 
     def captions(self, rgb: npt.NDArray[np.uint8], boxes_xywh: npt.NDArray[np.int32]) -> list[str]:
         """A sentence on the image around each box.
@@ -54,4 +54,4 @@ class Captioner:
             windows = [scaled_window(rgb.shape[:2], box, CAPTION_SCALE) for box in boxes_xywh[part]]
             return self.spell(self.write(self.see(blip_pixel_values(image, windows, self.blip))))
 
-        return in_batches(caption, len(boxes_xywh), self.at_a_time)
+        return in_batches(caption, len(boxes_xywh), self.batch_size)

@@ -89,13 +89,13 @@ class Clip:
         settings: of the checkpoint.
         encode: pixels [B, 3, S, S] to unit vectors [B, D]; called from two threads at a time.
         names: embeddings of names, unit vectors too.
-        at_a_time: crops in the networks at once.
+        batch_size: crops of one call, at most.
     """
 
     settings: ClipSettings
     encode: Callable[[FloatArray], FloatArray]
     names: NameEmbeddings
-    at_a_time: int
+    batch_size: int
 
     def best(
         self,
@@ -130,7 +130,7 @@ class Clip:
                 chosen.append(([names[i] for i in order], scores[order]))
             return chosen
 
-        return in_batches(choose, len(candidates), self.at_a_time)
+        return in_batches(choose, len(candidates), self.batch_size)
 
 
 @dataclass(frozen=True)
@@ -144,14 +144,14 @@ class ClipSeg:
         encode: pixels [B, 3, S, S] to activations [B, layers, patches, reduced].
         decode: activations and the embeddings [B, K, D] of K names to logits [B, K, S, S].
         names: embeddings of names.
-        at_a_time: crops in the networks at once.
+        batch_size: crops of one call, at most.
     """
 
     settings: ClipSegSettings
     encode: Callable[[FloatArray], FloatArray]
     decode: Callable[[FloatArray, FloatArray], FloatArray]
     names: NameEmbeddings
-    at_a_time: int
+    batch_size: int
 
     def shares(
         self,
@@ -193,7 +193,7 @@ class ClipSeg:
                 judged.append((counts / counts.sum()).astype(np.float32))
             return judged
 
-        judged = in_batches(judge, len(open_cases), self.at_a_time)
+        judged = in_batches(judge, len(open_cases), self.batch_size)
         for index, won in zip(open_cases, judged, strict=True):
             shares[index] = won
         return shares

@@ -19,9 +19,9 @@ def test_everything_is_worked_on_once_in_even_batches(count: int) -> None:
         return [-thing for thing in things[part]]
 
     assert in_batches(work, count, 16) == [-thing for thing in things]
-    assert len(sizes) == -(-count // 8)
+    assert len(sizes) == -(-count // 16)
     assert max(sizes, default=0) - min(sizes, default=0) <= 1
-    assert max(sizes, default=0) <= 8
+    assert max(sizes, default=0) <= 16
 
 
 def test_one_batch_is_prepared_while_another_is_worked_on() -> None:

@@ -94,7 +94,7 @@ def unit(rows: FloatArray) -> FloatArray:
 class Engine:
     """CLIP and CLIPSeg as the step sets them up."""
 
-    def __init__(self, folder: Path, at_a_time: int = 8) -> None:
+    def __init__(self, folder: Path, batch_size: int = 4) -> None:
         self.networks = Formulas()
         file = write_clip_tokenizer(folder / "t.json")
 
@@ -105,14 +105,14 @@ class Engine:
             CLIP,
             self.networks.clip_image,
             names(CLIP.context_length, self.networks.clip_text),
-            at_a_time,
+            batch_size,
         )
         self.clipseg = ClipSeg(
             CLIPSEG,
             self.networks.clipseg_vision,
             self.networks.clipseg_decode,
             names(CLIPSEG.context_length, self.networks.clipseg_text),
-            at_a_time,
+            batch_size,
         )
 
     def decide(self, masks: Sequence[Runs], names: Sequence[Sequence[str]]) -> list[Proposals]:
@@ -270,7 +270,7 @@ def test_captions_are_made_in_batches() -> None:
 
     masks = [runs_of_mask(mask) for mask in random_masks(3, 7, SIZE_HW)]
     boxes = boxes_xywh(masks, SIZE_HW[0])
-    captioner = Captioner(BLIP, see, write, spell, at_a_time=6)
+    captioner = Captioner(BLIP, see, write, spell, batch_size=3)
     found = captioner.captions(RGB, boxes)
     assert sorted(len(pixels) for pixels in seen) == [2, 2, 3]
     windows = [scaled_window(SIZE_HW, box, CAPTION_SCALE) for box in boxes]
