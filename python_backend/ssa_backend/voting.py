@@ -99,7 +99,7 @@ def class_map(logits: Any, size_hw: tuple[int, int], align_corners: bool) -> Any
         rows = slice(y, y + _TILE_ROWS)
         weight = fraction[rows, None]
         low, high = top[rows], bottom[rows]
-        winners = _able_to_win(logits[:, int(low[0]) : int(high[-1]) + 1], xp)
+        winners = able_to_win(logits[:, int(low[0]) : int(high[-1]) + 1], xp)
         for x in range(0, width, tile_columns):
             columns = slice(x, x + tile_columns)
             first, last = int(left[columns][0]), int(right[columns][-1])
@@ -111,7 +111,7 @@ def class_map(logits: Any, size_hw: tuple[int, int], align_corners: bool) -> Any
     return result
 
 
-def _able_to_win(logits: Any, xp: ModuleType) -> Any:
+def able_to_win(logits: Any, xp: ModuleType) -> Any:
     """Which classes can be the largest somewhere between the given positions, column by column.
 
     What lies between four neighbours is at most their maximum and at least their minimum: a class

@@ -15,7 +15,8 @@ from PIL import Image
 
 from ssa_backend.engine.crops import Window
 from ssa_backend.engine.resizing import FloatArray, bicubic, bicubic_centre_square, bilinear
-from ssa_backend.settings import BlipSettings, ClipSegSettings, ClipSettings
+from ssa_backend.images import segmenter_pixel_values
+from ssa_backend.settings import BlipSettings, ClipSegSettings, ClipSettings, SegmenterSettings
 
 
 def clip_pixel_values(
@@ -46,6 +47,20 @@ def clipseg_pixel_values(
     size_hw = (clipseg.image_size, clipseg.image_size)
     squares = [bilinear(window.of(rgb), size_hw) for window in windows]
     return _normalised(squares, clipseg.mean, clipseg.std)
+
+
+def segmenters_pixel_values(
+    rgb: npt.NDArray[np.uint8], segmenters: Sequence[SegmenterSettings]
+) -> list[npt.NDArray[np.float32]]:
+    """`segmenter_pixel_values` for each of them; made once for those that read alike."""
+    made: dict[object, npt.NDArray[np.float32]] = {}
+    result = []
+    for segmenter in segmenters:
+        reads = (segmenter.height, segmenter.width, segmenter.mean, segmenter.std)
+        if reads not in made:
+            made[reads] = segmenter_pixel_values(rgb, segmenter)
+        result.append(made[reads])
+    return result
 
 
 def _normalised(

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from ssa_backend.engine.crops import Window
 from ssa_backend.engine.resizing import FloatArray, Taps
 from ssa_backend.rle import Runs
+from ssa_backend.voting import able_to_win
 
 # Pixels scored at a time; bounds the memory of large masks.
 _TILE_PIXELS = 2**16
@@ -35,24 +36,29 @@ def count_winners(
         [K] int64.
     """
     x0, y0, x1, y1 = mask.box_xyxy(image_height)
-    inside = mask.columns(image_height)
     names, low_height, low_width = logits.shape
     height, width = window.size_hw
     rows = Taps.of(height, low_height, slice(y0 - window.y0, y1 - window.y0 + 1))
     columns = Taps.of(width, low_width, slice(x0 - window.x0, x1 - window.x0 + 1))
     used = slice(rows.low[0], rows.high[-1] + 1)
-    # As the runs count: column after column.
-    by_column = logits[:, used].swapaxes(1, 2)
-    grow_rows = rows.matrix(low_height)[used]
+    near = logits[:, used, columns.low[0] : columns.high[-1] + 1]
+    able = np.flatnonzero(able_to_win(near, np).any(axis=1))
     counts = np.zeros(names, np.int64)
+    if len(able) == 1:
+        counts[able] = mask.area
+        return counts
+    # As the runs count: column after column.
+    by_column = logits[able, used].swapaxes(1, 2)
+    inside = mask.columns(image_height)
+    grow_rows = rows.matrix(low_height)[used]
     tile = max(_TILE_PIXELS // len(grow_rows[0]), 1)
     for start in range(0, len(inside), tile):
         part = slice(start, start + tile)
         weight = columns.fraction[part, None]
         lines = by_column[:, columns.low[part]] * (1 - weight)
         lines += by_column[:, columns.high[part]] * weight
-        scores = (lines.reshape(-1, lines.shape[2]) @ grow_rows).reshape(names, len(weight), -1)
-        counts += _count(scores, inside[part])
+        scores = (lines.reshape(-1, lines.shape[2]) @ grow_rows).reshape(len(able), len(weight), -1)
+        counts[able] += _count(scores, inside[part])
     return counts
 
 

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from ssa_backend import specs
+from ssa_backend.engine.pixels import segmenters_pixel_values
 from ssa_backend.engine.requests import boxes_xywh, read_classes, read_masks
-from ssa_backend.images import decode_image, segmenter_pixel_values
+from ssa_backend.images import decode_image
 from ssa_backend.settings import ImageSettings, SegmenterSettings, refuse_parameters
 from ssa_backend.triton import Arrays, Step
 
@@ -33,10 +34,11 @@ class TritonPythonModel(Step):
         rgb = decode_image(inputs[specs.IMAGE.name][0], self.images)
         height, width = rgb.shape[:2]
         masks = read_masks(inputs[specs.MASKS.name].tolist(), (height, width))
+        coco_pixels, ade20k_pixels = segmenters_pixel_values(rgb, (self.coco, self.ade20k))
         return {
             specs.RGB.name: rgb,
-            specs.COCO_PIXELS.name: segmenter_pixel_values(rgb, self.coco),
-            specs.ADE20K_PIXELS.name: segmenter_pixel_values(rgb, self.ade20k),
+            specs.COCO_PIXELS.name: coco_pixels,
+            specs.ADE20K_PIXELS.name: ade20k_pixels,
             specs.SEGMENTATION.name: inputs[specs.MASKS.name],
             specs.SIZE.name: np.array([height, width]),
             specs.BBOX.name: boxes_xywh(masks, height),

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from ssa_backend import specs
+from ssa_backend.engine.pixels import segmenters_pixel_values
 from ssa_backend.engine.requests import read_classes
-from ssa_backend.images import decode_image, sam_pixel_values, segmenter_pixel_values
+from ssa_backend.images import decode_image, sam_pixel_values
 from ssa_backend.settings import ImageSettings, MaskSettings, SamSettings, SegmenterSettings
 from ssa_backend.triton import Arrays, Step
 
@@ -31,9 +32,10 @@ class TritonPythonModel(Step):
         if specs.CLASSES.name in inputs:
             read_classes(inputs[specs.CLASSES.name].tolist())
         rgb = decode_image(inputs[specs.IMAGE.name][0], self.images, self.sam)
+        coco_pixels, ade20k_pixels = segmenters_pixel_values(rgb, (self.coco, self.ade20k))
         return {
             specs.RGB.name: rgb,
             specs.SAM_PIXELS.name: sam_pixel_values(rgb, self.sam),
-            specs.COCO_PIXELS.name: segmenter_pixel_values(rgb, self.coco),
-            specs.ADE20K_PIXELS.name: segmenter_pixel_values(rgb, self.ade20k),
+            specs.COCO_PIXELS.name: coco_pixels,
+            specs.ADE20K_PIXELS.name: ade20k_pixels,
         }

@@ -223,6 +223,15 @@ def test_counting_is_growing_and_argmax(names: int, low: int) -> None:
         np.testing.assert_array_equal(found, np.bincount(winners, minlength=names))
 
 
+def test_a_name_that_is_nowhere_beaten_wins_every_pixel() -> None:
+    logits = np.random.default_rng(0).normal(size=(3, 9, 9)).astype(np.float32)
+    logits[1] += 20
+    (mask,) = random_masks(5, 1, SIZE_HW)
+    window = Window(0, 0, SIZE_HW[1], SIZE_HW[0])
+    found = count_winners(logits, runs_of_mask(mask), window, SIZE_HW[0])
+    assert found.tolist() == [0, np.count_nonzero(mask), 0]
+
+
 def test_large_masks_are_counted_in_tiles() -> None:
     size_hw = (700, 1100)
     mask = np.ones(size_hw, np.bool_)
