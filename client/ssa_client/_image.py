@@ -71,19 +71,15 @@ def open_image(image: ImageSource) -> Image.Image:
         raise ImageReadError(f"cannot decode the image: {error}.") from error
 
 
-def size_hw_of(image: ImageSource) -> tuple[int, int] | None:
-    """Height and width of `image` once it is upright; of a file or bytes by the header alone.
+def size_hw_of(data: bytes) -> tuple[int, int] | None:
+    """Height and width of an encoded image once it is upright, by its header alone.
 
-    None where that does not say: whether it is an image is the server's to judge.
+    None where that does not say: whether the bytes are an image is the server's to judge.
     """
-    if isinstance(image, Image.Image):
-        return image.height, image.width
-    if isinstance(image, np.ndarray):
-        return image.shape[0], image.shape[1]
     try:
-        with Image.open(io.BytesIO(image) if isinstance(image, bytes) else image) as opened:
-            turned = opened.getexif().get(ExifTags.Base.Orientation, 1) in _QUARTER_TURNS
-            return opened.size if turned else (opened.height, opened.width)
+        with Image.open(io.BytesIO(data)) as image:
+            turned = image.getexif().get(ExifTags.Base.Orientation, 1) in _QUARTER_TURNS
+            return image.size if turned else (image.height, image.width)
     # What Pillow's parsers raise on damaged files.
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
         return None

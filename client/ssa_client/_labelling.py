@@ -51,7 +51,7 @@ class LabelCall:
         ensemble, given = specs.SSA_ENGINE, None
         if masks is not None:
             ensemble, given = specs.SSA_ENGINE_MASKS, encode_masks(masks)
-            _check_size(given, size_hw_of(image))
+            _check_size(given, size_hw_of(data))
             inputs[specs.MASKS] = list(given.counts)
         if classes is not None:
             inputs[specs.CLASSES] = encode_classes(classes)
