@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from pycocotools import mask as coco_mask
 
-from ssa_client.conversions import encode_mask
+from ssa_backend.rle import encode, runs_of_mask
 from ssa_client.exceptions import InvalidRequestError
 
 MaskSource: TypeAlias = "Mapping[str, Any] | npt.NDArray[np.bool_] | npt.NDArray[np.uint8]"
@@ -93,7 +93,7 @@ def _encode_array(name: str, mask: npt.NDArray[Any]) -> tuple[tuple[int, int], b
             f"{name} is an array of {mask.dtype} {list(mask.shape)}; {_EXPECTED}."
         )
     height, width = mask.shape
-    return (height, width), encode_mask(mask.astype(np.bool_, copy=False))["counts"].encode("ascii")
+    return (height, width), encode(runs_of_mask(mask.astype(np.bool_, copy=False)), (height, width))
 
 
 def _encode_rle(name: str, rle: Mapping[str, Any]) -> tuple[tuple[int, int], bytes]:
