@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import numpy as np
@@ -11,11 +12,18 @@ import torch
 from PIL import Image
 
 from ssa_backend.engine.crops import Window, scaled_window
-from ssa_backend.engine.pixels import blip_pixel_values, clip_pixel_values, clipseg_pixel_values
+from ssa_backend.engine.pixels import (
+    blip_pixel_values,
+    clip_pixel_values,
+    clipseg_pixel_values,
+    segmenters_pixel_values,
+)
 from ssa_backend.engine.resizing import Taps, bicubic_centre_square
+from ssa_backend.images import segmenter_pixel_values
 from ssa_backend.settings import BlipSettings, ClipSegSettings, ClipSettings
 from tests.reference import engine
 from tests.reference.drawings import shapes
+from tests.unit.backend.example_settings import ADE20K, COCO
 from tests.unit.backend.random_masks import random_masks
 
 SIZES_HW = [
@@ -103,6 +111,16 @@ def test_pixels_of_several_crops_are_a_batch() -> None:
     batch = clip_pixel_values(image, windows, settings)
     alone = [clip_pixel_values(image, [window], settings) for window in windows]
     np.testing.assert_array_equal(batch, np.concatenate(alone))
+
+
+def test_segmenters_that_read_alike_share_their_pixels() -> None:
+    rgb = pixels_of((30, 40))
+    alike = dataclasses.replace(COCO, labels=ADE20K.labels)
+    other = dataclasses.replace(COCO, width=COCO.width + 8)
+    first, second, third = segmenters_pixel_values(rgb, (COCO, alike, other))
+    assert first is second
+    np.testing.assert_array_equal(first, segmenter_pixel_values(rgb, COCO))
+    np.testing.assert_array_equal(third, segmenter_pixel_values(rgb, other))
 
 
 @pytest.mark.parametrize("low", [1, 2, 7, 32])
