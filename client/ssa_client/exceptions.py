@@ -37,7 +37,7 @@ class ModelNotFoundError(SsaError):
 
 
 class ServerUnavailableError(SsaError):
-    """No server answers at the address, or it is starting, stopping or full."""
+    """No server answers at the address, or it is starting, stopping or full, or lost a process."""
 
 
 class RequestTimeoutError(SsaError):
@@ -62,11 +62,17 @@ _KIND_OF_STATUS: dict[str | None, type[SsaError]] = {
     "StatusCode.CANCELLED": RequestCancelledError,
 }
 
+# Triton's words where a Python stub has died, or had no processor for a second: an internal error
+# to Triton, and over soon, since the server is started again or the stub goes on.
+_PROCESS_IS_AWAY = "is not healthy"
+
 
 def from_triton(error: InferenceServerException) -> SsaError:
     """The member of the tree for a failed call; it carries the server's message whole."""
     status, message = error.status(), error.message() or "no message"
     kind = _KIND_OF_STATUS.get(status, ServerError)
+    if _PROCESS_IS_AWAY in message:
+        kind = ServerUnavailableError
     if kind is ServerError:
         # Which of the many other statuses it was is part of what went wrong.
         message = f"{message} [{str(status).removeprefix('StatusCode.')}]"

@@ -43,7 +43,7 @@ def free_port() -> int:
         (StatusCode.NOT_FOUND, ModelNotFoundError, "Request for unknown model: 'ssa' is not found"),
         (StatusCode.DEADLINE_EXCEEDED, RequestTimeoutError, "no answer within 60 s. Too slow"),
         (StatusCode.CANCELLED, RequestCancelledError, "request was cancelled"),
-        (StatusCode.INTERNAL, ServerError, "stub process is not healthy [INTERNAL]"),
+        (StatusCode.INTERNAL, ServerError, "the model failed [INTERNAL]"),
         (StatusCode.RESOURCE_EXHAUSTED, ServerError, "out of memory [RESOURCE_EXHAUSTED]"),
     ],
 )
@@ -59,8 +59,18 @@ def test_a_status_becomes_its_exception_at_once(
     assert len(triton.requests) == 1
 
 
-def test_an_unavailable_server_is_asked_again(triton: FakeTriton, jpeg: bytes) -> None:
-    triton.script = [(StatusCode.UNAVAILABLE, "unloading")] * 2
+@pytest.mark.parametrize(
+    ("status", "message"),
+    [
+        (StatusCode.UNAVAILABLE, "unloading"),
+        # What Triton answers for a Python stub that it could not reach for a second.
+        (StatusCode.INTERNAL, "in ensemble 'ssa', Stub process 'voting_0_0' is not healthy."),
+    ],
+)
+def test_an_unavailable_server_is_asked_again(
+    triton: FakeTriton, jpeg: bytes, status: StatusCode, message: str
+) -> None:
+    triton.script = [(status, message)] * 2
     with SsaClient(triton.url, retries=2) as client:
         result = client.segment(jpeg)
     assert len(result.masks) == 3
