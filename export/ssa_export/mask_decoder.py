@@ -1,4 +1,4 @@
-"""SAM's prompt encoder and mask decoder as one network over many prompts on one image."""
+"""SAM's prompt encoder and mask decoder as one network for many prompts on one image."""
 
 from __future__ import annotations
 
@@ -8,17 +8,26 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ssa_export.absorbed_attention import ReadingImage, ReadingTokens
+
 
 class MaskDecoder(nn.Module):
-    """Points to three masks each, as segment-anything's `predict_torch` decodes them.
+    """Points to the masks worth drawing, as segment-anything's `predict_torch` decodes them.
 
     It computes `predict_torch(point_coords, point_labels, boxes=None, mask_input=None,
-    multimask_output=True)` from the submodules of a `transformers.SamModel`. Written anew, because
-    transformers copies the image's embedding for every prompt before the first layer: here, what
-    is equal for all prompts keeps a batch axis of 1 and is computed once.
+    multimask_output=True)` from the submodules of a `transformers.SamModel`, and gives those of the
+    masks whose predicted IoU is above a threshold. Written anew, since most of the arithmetic of
+    the original is in vain, and without it the numbers are the same but for rounding:
+
+    - It copies the image for every prompt before the first layer; here, what is equal for all
+      prompts keeps a batch axis of 1 and is computed once.
+    - After the first layer every prompt has its own image of thousands of tokens, beside
+      seven tokens of its own. The original projects all of the image to queries, keys and values;
+      here, the matrices of both sides meet on the side of the seven (`absorbed_attention`).
+    - It draws all masks; here, the upscaling runs for prompts of which a mask passes.
 
     Axes below: P prompts, N points each, T = 5 output tokens + N + 1, C channels, G the
-    embedding's side.
+    embedding's side, S = G * G, H heads, R prompts of which a mask passes.
     """
 
     image_positions: Tensor
@@ -31,9 +40,23 @@ class MaskDecoder(nn.Module):
         self.embed_size: int = sam.prompt_encoder.image_embedding_size[0]
         positions = sam.get_image_wide_positional_embeddings().detach()
         self.register_buffer("image_positions", _to_tokens(positions), persistent=False)
+        transformer = self.decoder.transformer
+        self.tokens_read = nn.ModuleList(
+            [
+                *(
+                    ReadingTokens(layer.cross_attn_token_to_image)
+                    for layer in transformer.layers[1:]
+                ),
+                ReadingTokens(transformer.final_attn_token_to_image),
+            ]
+        )
+        self.image_reads = nn.ModuleList(
+            ReadingImage(layer.cross_attn_image_to_token) for layer in transformer.layers
+        )
+        self.upscaling = _Upscaling(self.decoder)
 
     def forward(
-        self, image_embeddings: Tensor, point_coords: Tensor, point_labels: Tensor
+        self, image_embeddings: Tensor, point_coords: Tensor, point_labels: Tensor, min_iou: Tensor
     ) -> tuple[Tensor, Tensor]:
         """Decode every prompt on the same image.
 
@@ -41,9 +64,11 @@ class MaskDecoder(nn.Module):
             image_embeddings: float32 [1, C, G, G].
             point_coords: float32 [P, N, 2], x and y in pixels of the encoder's input.
             point_labels: int64 [P, N], 1 on the object, 0 off it, -1 no point.
+            min_iou: float32 [1].
 
         Returns:
-            Mask logits, float32 [P, 3, 4G, 4G], and predicted IoUs, float32 [P, 3].
+            Logits of the masks whose predicted IoU is above `min_iou`, prompt by prompt, float32
+            [masks, 4G, 4G], and all predicted IoUs, float32 [P, 3].
         """
         prompts = self._embed_points(point_coords, point_labels)
         output_tokens = torch.cat([self.decoder.iou_token.weight, self.decoder.mask_tokens.weight])
@@ -51,9 +76,10 @@ class MaskDecoder(nn.Module):
             [output_tokens.expand(prompts.shape[0], -1, -1), prompts], dim=1
         )  # [P, T, C]
         no_mask = self.prompt_encoder.no_mask_embed.weight[:, :, None, None]
-        image = _to_tokens(image_embeddings + no_mask)  # [1, G * G, C]
+        image = _to_tokens(image_embeddings + no_mask)  # [1, S, C]
         tokens, image = self._two_way_transformer(tokens, image)
-        return self._masks(tokens, image), self._ious(tokens)
+        ious = self._ious(tokens)
+        return self._masks(tokens, image, ious > min_iou), ious
 
     def _embed_points(self, coords: Tensor, labels: Tensor) -> Tensor:
         """Prompt tokens, [P, N + 1, C]; without a box the last one is a padding point."""
@@ -71,10 +97,10 @@ class MaskDecoder(nn.Module):
         return torch.where(labels == 1, embedding + foreground, embedding)
 
     def _two_way_transformer(self, tokens: Tensor, image: Tensor) -> tuple[Tensor, Tensor]:
-        """Tokens and image after attending to each other, [P, T, C] and [P, G * G, C]."""
+        """Tokens and image after attending to each other, [P, T, C] and [P, S, C]."""
         transformer = self.decoder.transformer
         token_positions = tokens
-        for layer in transformer.layers:
+        for index, layer in enumerate(transformer.layers):
             if layer.skip_first_layer_pe:
                 tokens = _attend(layer.self_attn, tokens, tokens, tokens)
             else:
@@ -82,40 +108,78 @@ class MaskDecoder(nn.Module):
                 tokens = tokens + _attend(layer.self_attn, query, query, tokens)
             tokens = layer.layer_norm1(tokens)
             query, key = tokens + token_positions, image + self.image_positions
-            tokens = tokens + _attend(layer.cross_attn_token_to_image, query, key, image)
-            tokens = layer.layer_norm2(tokens)
+            if index == 0:  # one image for all prompts: its projections are made once
+                read = _attend(layer.cross_attn_token_to_image, query, key, image)
+            else:
+                read = self.tokens_read[index - 1](query, key, image)
+            tokens = layer.layer_norm2(tokens + read)
             tokens = layer.layer_norm3(tokens + layer.mlp(tokens))
             query = tokens + token_positions
-            image = image + _attend(layer.cross_attn_image_to_token, key, query, tokens)
-            image = layer.layer_norm4(image)
+            image = layer.layer_norm4(image + self.image_reads[index](key, query, tokens))
         query, key = tokens + token_positions, image + self.image_positions
-        tokens = tokens + _attend(transformer.final_attn_token_to_image, query, key, image)
-        return transformer.layer_norm_final_attn(tokens), image
+        tokens = tokens + self.tokens_read[-1](query, key, image)
+        tokens = transformer.layer_norm_final_attn(tokens)
+        return tokens, image
 
-    def _masks(self, tokens: Tensor, image: Tensor) -> Tensor:
-        """Logits of the three masks, [P, 3, 4G, 4G]."""
-        decoder = self.decoder
-        # Reshapes name every length but P: the exporter may take a length read off a tensor for
-        # a constant where it cannot follow how P came in.
-        side = self.embed_size
-        features = image.transpose(1, 2).reshape(-1, decoder.hidden_size, side, side)
-        features = decoder.activation(decoder.upscale_layer_norm(decoder.upscale_conv1(features)))
-        features = decoder.activation(decoder.upscale_conv2(features))
+    def _masks(self, tokens: Tensor, image: Tensor, passing: Tensor) -> Tensor:
+        """Logits of the masks that pass, [masks, 4G, 4G]; `passing` is bool [P, 3]."""
+        (drawn,) = passing.any(dim=1).nonzero(as_tuple=True)
+        tokens, passing = tokens[drawn], passing[drawn]
         # Token 0 predicts IoUs and token 1 the mask for an unambiguous prompt, which is not used.
         weights = torch.stack(
             [
-                decoder.output_hypernetworks_mlps[i](tokens[:, 1 + i])
-                for i in range(1, decoder.num_mask_tokens)
+                self.decoder.output_hypernetworks_mlps[i](tokens[:, 1 + i])
+                for i in range(1, self.decoder.num_mask_tokens)
             ],
             dim=1,
         )
-        masks: Tensor = weights @ features.flatten(2)
-        return masks.reshape(-1, decoder.num_multimask_outputs, 4 * side, 4 * side)
+        masks: Tensor = self.upscaling(image[drawn], weights, self.embed_size)
+        (kept,) = passing.flatten().nonzero(as_tuple=True)
+        return masks[kept]
 
     def _ious(self, tokens: Tensor) -> Tensor:
         """Predicted IoUs of the three masks, [P, 3]."""
         ious: Tensor = self.decoder.iou_prediction_head(tokens[:, 0])
         return ious[:, 1:]
+
+
+class _Upscaling(nn.Module):
+    """Image tokens to masks four times as wide and high.
+
+    A transposed convolution whose stride is its kernel gives every token a square of its own: it
+    is a product with a matrix. Kept token by token, normalisation and activation run along memory,
+    and what is put in order at the end are masks instead of channels.
+    """
+
+    weight1: Tensor
+    bias1: Tensor
+    weight2: Tensor
+    bias2: Tensor
+
+    def __init__(self, decoder: Any) -> None:
+        super().__init__()
+        self.activation = decoder.activation
+        self.norm = decoder.upscale_layer_norm
+        for index, convolution in enumerate((decoder.upscale_conv1, decoder.upscale_conv2), 1):
+            # [in, out, 2, 2] as [in, 2 * 2 * out]
+            weight = convolution.weight.detach().permute(0, 2, 3, 1).flatten(1)
+            self.register_buffer(f"weight{index}", weight.contiguous(), persistent=False)
+            bias = convolution.bias.detach().repeat(4)
+            self.register_buffer(f"bias{index}", bias, persistent=False)
+
+    def forward(self, image: Tensor, weights: Tensor, side: int) -> Tensor:
+        """[R, S, C] and the masks' weights [R, 3, C / 8] to logits [R * 3, 4G, 4G]."""
+        # Reshapes name every length but R, which may be 0: then no other can be worked out.
+        middle, last = self.bias1.shape[0] // 4, self.bias2.shape[0] // 4
+        x = (image @ self.weight1 + self.bias1).reshape(-1, side**2 * 4, middle)
+        x = nn.functional.layer_norm(x, (middle,), self.norm.weight, self.norm.bias, self.norm.eps)
+        x = self.activation(self.activation(x) @ self.weight2 + self.bias2)
+        x = x.reshape(-1, side**2 * 16, last)
+        masks = weights @ x.transpose(1, 2)  # [R, 3, S * 16]
+        # Of each token (rows, columns) first the outer square, then the inner.
+        masks = masks.reshape(-1, side, side, 2, 2, 2, 2).permute(0, 1, 3, 5, 2, 4, 6)
+        drawn: Tensor = masks.reshape(-1, 4 * side, 4 * side)
+        return drawn
 
 
 def _to_tokens(image: Tensor) -> Tensor:

@@ -37,11 +37,16 @@ class SamRunners:
     decode: Runner
 
     def mask_logits(self, pixel_values: Array, coords: Array, labels: Array) -> Array:
-        """Encoder and decoder in a row: logits [prompts, 3, side, side] for one image."""
+        """Encoder and decoder in a row: logits [prompts * 3, side, side] for one image."""
         pixels, embeddings = specs.SAM_IMAGE_ENCODER.inputs[0], specs.SAM_IMAGE_ENCODER.outputs[0]
-        image, points, kinds = specs.SAM_MASK_DECODER.inputs
+        image, points, kinds, min_iou = specs.SAM_MASK_DECODER.inputs
         encoded = self.encode({pixels.name: pixel_values})[embeddings.name]
-        inputs = {image.name: encoded, points.name: coords, kinds.name: labels}
+        inputs = {
+            image.name: encoded,
+            points.name: coords,
+            kinds.name: labels,
+            min_iou.name: np.array([-np.inf], np.float32),  # every mask
+        }
         return self.decode(inputs)[specs.SAM_MASK_DECODER.outputs[0].name]
 
 

@@ -48,9 +48,10 @@ def model_config(model: Model, settings: RepositorySettings) -> model_config_pb2
         config.dynamic_batching.SetInParent()
     for group in model.settings:
         config.parameters[group].string_value = to_json(getattr(settings, group))
-    # Left to itself, Triton would start two instances of a network on a CPU, two processes.
+    # Left to itself, Triton would start two instances of any network on a CPU, two processes.
     kinds = model_config_pb2.ModelInstanceGroup
-    config.instance_group.add(count=1, kind=kinds.KIND_CPU if is_step else kinds.KIND_AUTO)
+    kind = kinds.KIND_CPU if is_step else kinds.KIND_AUTO
+    config.instance_group.add(count=model.instances, kind=kind)
     return config
 
 

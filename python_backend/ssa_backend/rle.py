@@ -98,6 +98,11 @@ def runs_of_mask(mask: npt.NDArray[np.bool_]) -> Runs:
     return runs_of_window(window, int(columns[0]), int(rows[0]), len(mask))
 
 
+def boxes_xyxy(masks: Sequence[Runs], height: int) -> IntArray:
+    """The smallest boxes around masks of an image of `height` rows, ends included, int64 [N, 4]."""
+    return np.array([mask.box_xyxy(height) for mask in masks], np.int64).reshape(-1, 4)
+
+
 def encode(runs: Runs, size_hw: tuple[int, int]) -> bytes:
     """COCO's compressed RLE counts of a mask of `size_hw` (height, width) pixels."""
     height, width = size_hw

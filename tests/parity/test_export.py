@@ -105,7 +105,9 @@ def test_pth_through_onnx_equals_segment_anything(tmp_path: Path) -> None:
     labels = torch.ones(9, 1, dtype=torch.int64)
     (embeddings,) = run(networks.image_encoder(sam, axes), tmp_path, pixels)
     masks, ious = run(
-        networks.mask_decoder(sam, axes), tmp_path, torch.from_numpy(embeddings), coords, labels
+        networks.mask_decoder(sam, axes),
+        tmp_path,
+        *(torch.from_numpy(embeddings), coords, labels, torch.tensor([-torch.inf])),
     )
 
     with torch.inference_mode():
@@ -117,5 +119,5 @@ def test_pth_through_onnx_equals_segment_anything(tmp_path: Path) -> None:
             dense,
             multimask_output=True,
         )
-    np.testing.assert_allclose(masks, wanted_masks.numpy(), atol=1e-4)
+    np.testing.assert_allclose(masks, wanted_masks.flatten(0, 1).numpy(), atol=1e-4)
     np.testing.assert_allclose(ious, wanted_ious.numpy(), atol=1e-4)

@@ -29,12 +29,17 @@ def encode(pixels: FloatArray) -> FloatArray:
 
 
 def decode(
+    embedding: FloatArray, points: FloatArray, labels: npt.NDArray[np.int64], min_iou: float
+) -> tuple[FloatArray, FloatArray]:
+    """See `ssa_backend.masks.generation.Decode`."""
+    masks, ious = decode_all(embedding, points, labels)
+    return masks[ious > min_iou], ious
+
+
+def decode_all(
     embedding: FloatArray, points: FloatArray, labels: npt.NDArray[np.int64]
 ) -> tuple[FloatArray, FloatArray]:
-    """What has the colour at the prompt and is near it, in three radii.
-
-    See `ssa_backend.mask_generation.Decode`.
-    """
+    """What has the colour at the prompt and is near it, in three radii: [P, 3, G, G], [P, 3]."""
     assert labels.all()
     assert labels.shape == points.shape[:2]
     x, y = (points[:, 0] * np.float32(GRID / SETTINGS.image_size)).T  # [P], in cells
@@ -82,7 +87,7 @@ class _MaskDecoder(torch.nn.Module):
         multimask_output: bool,
     ) -> tuple[torch.Tensor, torch.Tensor]:
         assert multimask_output
-        masks, ious = decode(
+        masks, ious = decode_all(
             image_embeddings.numpy(),
             sparse_prompt_embeddings.numpy(),
             dense_prompt_embeddings.numpy(),

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+import torch
 from torch import Tensor, nn
 
 from ssa_backend import specs
@@ -28,9 +31,11 @@ def image_encoder(sam: LoadedSam, axes: Lengths) -> Network:
 
 
 def mask_decoder(sam: LoadedSam, axes: Lengths) -> Network:
-    """SAM's prompt encoder and mask decoder: an embedding and points to three masks a prompt."""
+    """SAM's prompt encoder and mask decoder: an embedding and points to the masks worth drawing."""
 
-    def source(image_embeddings: Tensor, coords: Tensor, labels: Tensor) -> tuple[Tensor, ...]:
+    def source(
+        image_embeddings: Tensor, coords: Tensor, labels: Tensor, min_iou: Tensor
+    ) -> tuple[Tensor, ...]:
         # transformers has an axis for images in front of the prompts; here all share one image.
         output = sam.model(
             image_embeddings=image_embeddings,
@@ -38,9 +43,10 @@ def mask_decoder(sam: LoadedSam, axes: Lengths) -> Network:
             input_labels=labels[None],
             multimask_output=True,
         )
-        return output.pred_masks[0], output.iou_scores[0]
+        return output.pred_masks[0][output.iou_scores[0] > min_iou], output.iou_scores[0]
 
-    _, coords, labels = specs.SAM_MASK_DECODER.inputs
+    _, coords, labels, min_iou = specs.SAM_MASK_DECODER.inputs
+    typical = _typical_iou(sam, source)
     return Network(
         specs.SAM_MASK_DECODER,
         MaskDecoder(sam.model),
@@ -53,8 +59,25 @@ def mask_decoder(sam: LoadedSam, axes: Lengths) -> Network:
         draws={
             coords.name: lambda rng, shape: rng.uniform(0, sam.settings.image_size, shape),
             labels.name: lambda rng, shape: rng.integers(-1, 2, shape),
+            # All masks, or some.
+            min_iou.name: lambda rng, shape: rng.choice([-np.inf, typical], shape),
         },
     )
+
+
+def _typical_iou(sam: LoadedSam, decode: Callable[..., tuple[Tensor, ...]]) -> float:
+    """An IoU above which the checkpoint predicts some and not all, in noise."""
+    generator = torch.Generator().manual_seed(0)
+    settings = sam.settings
+    shape = (1, settings.embed_dim, settings.embed_size, settings.embed_size)
+    with torch.inference_mode():
+        _, ious = decode(
+            torch.randn(shape, generator=generator),
+            torch.rand((8, 1, 2), generator=generator) * settings.image_size,
+            torch.ones((8, 1), dtype=torch.int64),
+            torch.tensor([-torch.inf]),
+        )
+    return float(ious.median())
 
 
 class _ImageEncoder(nn.Module):

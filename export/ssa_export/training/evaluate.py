@@ -19,7 +19,7 @@ import torch
 
 from ssa_backend import rle
 from ssa_backend.images import segmenter_pixel_values
-from ssa_backend.mask_generation import GeneratedMasks
+from ssa_backend.masks.generation import GeneratedMasks
 from ssa_backend.settings import MaskSettings
 from ssa_backend.voting import Labels, label_masks
 from ssa_export.checkpoints.sam import load_sam

@@ -8,9 +8,10 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch.nn.functional import interpolate
 
 from ssa_backend.images import resized_hw, sam_pixel_values
-from ssa_backend.mask_generation import GeneratedMasks, MaskGenerator, upsample
+from ssa_backend.masks.generation import GeneratedMasks, MaskGenerator
 from ssa_backend.settings import MaskSettings
 from ssa_export.checkpoints.sam import LoadedSam
 from ssa_export.scenes import Scene
@@ -49,7 +50,7 @@ class SamNetwork:
     def __init__(self, sam: LoadedSam) -> None:
         self._model = sam.model
         self._settings = sam.settings
-        self._generator = MaskGenerator(sam.settings, self.encode, self.decode)
+        self._generator = MaskGenerator(sam.settings, self.encode, self._decode_passing)
 
     @torch.inference_mode()
     def encode(self, pixels: FloatArray) -> FloatArray:
@@ -69,6 +70,17 @@ class SamNetwork:
         )
         return out.pred_masks[0].numpy(), out.iou_scores[0].numpy()
 
+    def _decode_passing(
+        self,
+        embedding: FloatArray,
+        points: FloatArray,
+        labels: npt.NDArray[np.int64],
+        min_iou: float,
+    ) -> tuple[FloatArray, FloatArray]:
+        """See `ssa_backend.masks.generation.Decode`."""
+        masks, ious = self.decode(embedding, points, labels)
+        return masks[ious > min_iou], ious
+
     def generate(self, rgb: npt.NDArray[np.uint8], settings: MaskSettings) -> GeneratedMasks:
         """Everything in an image, uint8 [H, W, 3]."""
         embedding = self.encode(sam_pixel_values(rgb, self._settings))
@@ -87,5 +99,12 @@ class SamNetwork:
             np.ones((count, 1), np.int64),
         )
         for low_res, scores, target in zip(masks, predicted, targets, strict=True):
-            logits = np.stack([upsample(mask, size_hw, side) for mask in low_res])
-            yield Answer(logits, scores, ids == target)
+            yield Answer(_upsampled(low_res, size_hw, side), scores, ids == target)
+
+
+def _upsampled(low_res: FloatArray, size_hw: tuple[int, int], side: int) -> FloatArray:
+    """Logits [3, M, M] at the image's size, as segment-anything's `Sam.postprocess_masks` does."""
+    height, width = resized_hw(size_hw, side)
+    square = interpolate(torch.from_numpy(low_res)[None], (side, side), mode="bilinear")
+    full = interpolate(square[..., :height, :width], size_hw, mode="bilinear")
+    return np.asarray(full[0].numpy())

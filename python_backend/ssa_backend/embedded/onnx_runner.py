@@ -20,13 +20,15 @@ THREADS_VARIABLE = "SSA_ORT_THREADS"
 _THREADS_PARAMETER = "intra_op_thread_count"
 
 
-def thread_budget(parameters: Mapping[str, str]) -> int:
+def thread_budget(parameters: Mapping[str, str], instances: int = 1) -> int:
     """Threads of one run: the model's parameter, else `SSA_ORT_THREADS`, else the usable cores.
+
+    The cores are shared out among the `instances` of the model, which run side by side.
 
     The parameter is called as NVIDIA's ONNX Runtime backend calls it; 0 means "choose" there too.
     """
     asked = parameters.get(_THREADS_PARAMETER) or os.environ.get(THREADS_VARIABLE) or "0"
-    return int(asked) or len(os.sched_getaffinity(0))
+    return int(asked) or max(1, len(os.sched_getaffinity(0)) // instances)
 
 
 def model_file(version_folder: Path) -> Path:
@@ -51,12 +53,13 @@ class OnnxRunner:
         path: Path,
         *,
         batches: bool,
+        instances: int = 1,
         parameters: Mapping[str, str] | None = None,
         device_id: int | None = None,
     ) -> None:
-        """Load the model; `device_id` is the CUDA device to use, None means the CPU."""
+        """Load the model, one of `instances`; `device_id` is a CUDA device, None means the CPU."""
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = thread_budget(parameters or {})
+        options.intra_op_num_threads = thread_budget(parameters or {}, instances)
         # Threads that wait by spinning would take the cores from the sessions of other stubs.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         providers: list[Any] = ["CPUExecutionProvider"]

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from ssa_backend.engine.batches import in_batches
+from ssa_backend.batches import in_batches
 from ssa_backend.engine.crops import CAPTION_SCALE, scaled_window
 from ssa_backend.engine.pixels import blip_pixel_values
 from ssa_backend.engine.resizing import FloatArray

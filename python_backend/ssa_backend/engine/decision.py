@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from ssa_backend.engine.batches import in_batches
+from ssa_backend.batches import in_batches
 from ssa_backend.engine.crops import CLIP_SCALE, CLIPSEG_SCALE, scaled_window
 from ssa_backend.engine.pixels import clip_pixel_values, clipseg_pixel_values
 from ssa_backend.engine.resizing import FloatArray

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from ssa_backend import rle
 from ssa_backend.errors import InvalidInputError
-from ssa_backend.rle import Runs
+from ssa_backend.rle import Runs, boxes_xyxy
 
 MAX_CLASSES = 10_000
 MAX_NAME_BYTES = 1_000
@@ -65,6 +65,6 @@ def _read_mask(counts: bytes, index: int, size_hw: tuple[int, int]) -> Runs:
 
 def boxes_xywh(masks: Sequence[Runs], height: int) -> npt.NDArray[np.int32]:
     """The masks' boxes as segment-anything gives them (width is x1 - x0), int32 [N, 4]."""
-    boxes = np.array([mask.box_xyxy(height) for mask in masks], np.int32).reshape(-1, 4)
+    boxes: npt.NDArray[np.int32] = boxes_xyxy(masks, height).astype(np.int32)
     boxes[:, 2:] -= boxes[:, :2]
     return boxes

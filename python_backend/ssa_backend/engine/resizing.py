@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
+
+from ssa_backend.interpolation import Taps
 
 Uint8Array = npt.NDArray[np.uint8]
 FloatArray = npt.NDArray[np.float32]
@@ -103,41 +103,6 @@ def _bicubic_filter(x: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     far = (((x - 5) * x + 8) * x - 4) * a
     result: npt.NDArray[np.float64] = np.where(x < 1, near, np.where(x < 2, far, 0.0))
     return result
-
-
-@dataclass(frozen=True)
-class Taps:
-    """Bilinear interpolation along one axis, borders on borders (`align_corners=False`).
-
-    Attributes:
-        low: int64 [n], the first input that each output lies between.
-        high: int64 [n], the second.
-        fraction: float32 [n], how far it is from the first to the second.
-    """
-
-    low: npt.NDArray[np.int64]
-    high: npt.NDArray[np.int64]
-    fraction: FloatArray
-
-    @classmethod
-    def of(cls, length: int, low_length: int, wanted: slice = slice(None)) -> Taps:
-        """For some of `length` outputs from `low_length` inputs, in float32 as torch computes it.
-
-        Source: `torch.nn.functional.interpolate(mode="bilinear", align_corners=False)`, which does
-        not antialias.
-        """
-        position = np.arange(length, dtype=np.float32)[wanted] + np.float32(0.5)
-        position = (position * np.float32(low_length / length) - np.float32(0.5)).clip(0)
-        low = np.minimum(position.astype(np.int64), low_length - 1)
-        return cls(low, np.minimum(low + 1, low_length - 1), position - low.astype(np.float32))
-
-    def matrix(self, low_length: int) -> FloatArray:
-        """The same as a matrix [low_length, n], so that a product applies it."""
-        matrix = np.zeros((low_length, len(self.low)), np.float32)
-        column = np.arange(len(self.low))
-        matrix[self.low, column] = 1 - self.fraction
-        matrix[self.high, column] += self.fraction
-        return matrix
 
 
 def bilinear(rgb: Uint8Array, size_hw: tuple[int, int]) -> FloatArray:

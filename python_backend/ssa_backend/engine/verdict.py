@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ssa_backend.engine.crops import Window
-from ssa_backend.engine.resizing import FloatArray, Taps
+from ssa_backend.engine.resizing import FloatArray
+from ssa_backend.interpolation import Taps
 from ssa_backend.rle import Runs
 from ssa_backend.voting import able_to_win
 

@@ -50,6 +50,8 @@ class Model:
     outputs: tuple[Tensor, ...]
     max_batch_size: int = 0
     atol: float = 0.0
+    # How many of it run side by side, each in its own process and with its share of the cores.
+    instances: int = 1
     # Models that a Python step calls itself, through BLS.
     calls: tuple[Model, ...] = ()
     # The parts of `RepositorySettings` that a Python step reads, as parameters of its config.

@@ -7,6 +7,7 @@ from ssa_backend.specs.tensors import (
     IMAGE_EMBEDDINGS,
     IOU_PREDICTIONS,
     LOW_RES_MASKS,
+    MIN_IOU,
     PIXEL_VALUES,
     POINT_COORDS,
     POINT_LABELS,
@@ -30,9 +31,13 @@ SAM_MASK_DECODER = Model(
         Tensor("image_embeddings", "FP32", (1, *IMAGE_EMBEDDINGS.shape)),
         POINT_COORDS,
         POINT_LABELS,
+        MIN_IOU,
     ),
     outputs=(LOW_RES_MASKS, IOU_PREDICTIONS),
     atol=1e-3,
+    # Mask generation has two batches of prompts on their way. Two runs on half of the cores each
+    # are faster than one after the other on all: most operators are too small to share out well.
+    instances=2,
 )
 
 

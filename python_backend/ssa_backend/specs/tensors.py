@@ -47,7 +47,10 @@ PIXEL_VALUES = Tensor("pixel_values", "FP32", (3, "sam_size", "sam_size"))
 IMAGE_EMBEDDINGS = Tensor("image_embeddings", "FP32", ("embed_dim", "embed_size", "embed_size"))
 POINT_COORDS = Tensor("point_coords", "FP32", ("prompts", "points", 2), "x, y in encoder pixels")
 POINT_LABELS = Tensor("point_labels", "INT64", ("prompts", "points"), "1 on the object, 0 off it")
-LOW_RES_MASKS = Tensor("low_res_masks", "FP32", ("prompts", 3, "mask_size", "mask_size"), "logits")
+MIN_IOU = Tensor("min_iou", "FP32", (1,), "masks whose predicted IoU is not above it are not drawn")
+LOW_RES_MASKS = Tensor(
+    "low_res_masks", "FP32", ("masks", "mask_size", "mask_size"), "logits, prompt by prompt"
+)
 IOU_PREDICTIONS = Tensor("iou_predictions", "FP32", ("prompts", 3))
 TOKEN_IDS = Tensor("input_ids", "INT64", ("tokens",), "padded behind the end token")
 

@@ -10,16 +10,16 @@ import numpy as np
 import numpy.typing as npt
 
 from ssa_backend import specs
-from ssa_backend.mask_generation import FloatArray, MaskGenerator
+from ssa_backend.masks.generation import FloatArray, MaskGenerator
 from ssa_backend.settings import MaskSettings, SamSettings
 from ssa_backend.triton import Arrays, Step, call_model
 
-# Each holds a mask of the image's full size while it measures it.
+# More bring nothing: the decoder is what takes the time.
 MAX_THREADS = 8
 
 
 class TritonPythonModel(Step):
-    """See `ssa_backend.mask_generation`."""
+    """See `ssa_backend.masks.generation`."""
 
     spec = specs.MASK_GENERATION
 
@@ -54,13 +54,14 @@ def encode(pixels: FloatArray) -> FloatArray:
 
 
 def decode(
-    embedding: FloatArray, points: FloatArray, labels: npt.NDArray[np.int64]
+    embedding: FloatArray, points: FloatArray, labels: npt.NDArray[np.int64], min_iou: float
 ) -> tuple[FloatArray, FloatArray]:
-    """Run SAM's mask decoder; see `ssa_backend.mask_generation.Decode`."""
+    """Run SAM's mask decoder; see `ssa_backend.masks.generation.Decode`."""
     inputs: Arrays = {
         specs.IMAGE_EMBEDDINGS.name: embedding,
         specs.POINT_COORDS.name: points,
         specs.POINT_LABELS.name: labels,
+        specs.MIN_IOU.name: np.array([min_iou], np.float32),
     }
     outputs = call_model(specs.SAM_MASK_DECODER, inputs)
     return outputs[specs.LOW_RES_MASKS.name], outputs[specs.IOU_PREDICTIONS.name]

@@ -6,8 +6,6 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from ssa_backend.candidates import Window
-
 BoolImage = npt.NDArray[np.bool_]
 
 
@@ -33,16 +31,7 @@ def random_masks(seed: int, count: int, size_hw: tuple[int, int]) -> list[BoolIm
     return [random_mask(rng, size_hw) for _ in range(count)]
 
 
-def window_of(mask: BoolImage) -> Window:
-    """A mask cut to the box it occupies."""
+def box_of(mask: BoolImage) -> tuple[int, int, int, int]:
+    """x0, y0, x1, y1 of the smallest box around the mask, ends included."""
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    y0, x0 = int(rows[0]), int(columns[0])
-    return Window.of(mask[y0 : rows[-1] + 1, x0 : columns[-1] + 1], x0, y0)
-
-
-def full_mask(window: Window, size_hw: tuple[int, int]) -> BoolImage:
-    """The inverse of `window_of`."""
-    x0, y0, x1, y1 = window.box_xyxy
-    mask = np.zeros(size_hw, np.bool_)
-    mask[y0 : y1 + 1, x0 : x1 + 1] = window.mask()
-    return mask
+    return int(columns[0]), int(rows[0]), int(columns[-1]), int(rows[-1])

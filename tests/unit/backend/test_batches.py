@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from ssa_backend.engine.batches import in_batches
+from ssa_backend.batches import in_batches
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 15, 16, 17, 50, 400])

@@ -8,7 +8,7 @@ import pytest
 import torch
 from segment_anything.utils.amg import is_box_near_crop_edge
 
-from ssa_backend.boxes import near_crop_edge, nms
+from ssa_backend.masks.boxes import near_crop_edge, nms
 from tests.reference.torchvision_functions import batched_nms
 
 

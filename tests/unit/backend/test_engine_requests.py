@@ -10,7 +10,7 @@ from ssa_backend.engine.requests import MAX_CLASSES, boxes_xywh, read_classes, r
 from ssa_backend.errors import InvalidInputError
 from ssa_backend.rle import runs_of_mask
 from ssa_backend.settings import refuse_parameters
-from tests.unit.backend.random_masks import random_masks, window_of
+from tests.unit.backend.random_masks import box_of, random_masks
 
 SIZE_HW = (30, 50)
 
@@ -48,7 +48,7 @@ def test_masks_are_read_and_boxed() -> None:
     assert boxes.dtype == np.int32
     for mask, runs, box in zip(masks, found, boxes, strict=True):
         assert runs.area == mask.sum()
-        x0, y0, x1, y1 = window_of(mask).box_xyxy
+        x0, y0, x1, y1 = box_of(mask)
         assert box.tolist() == [x0, y0, x1 - x0, y1 - y0]
 
 
@@ -77,7 +77,7 @@ def test_columns_are_the_transposed_window() -> None:
     for mask in (*masks, touching):
         runs = runs_of_mask(mask)
         x0, y0, x1, y1 = runs.box_xyxy(SIZE_HW[0])
-        assert (x0, y0, x1, y1) == window_of(mask).box_xyxy
+        assert (x0, y0, x1, y1) == box_of(mask)
         np.testing.assert_array_equal(runs.columns(SIZE_HW[0]), mask[y0 : y1 + 1, x0 : x1 + 1].T)
 
 

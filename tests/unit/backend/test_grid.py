@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from segment_anything.utils.amg import build_all_layer_point_grids, generate_crop_boxes
 
-from ssa_backend.grid import plan_crops
+from ssa_backend.masks.grid import plan_crops
 from ssa_backend.settings import MaskSettings
 
 SETTINGS = [

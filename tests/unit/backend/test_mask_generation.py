@@ -10,13 +10,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
-import torch
 from pycocotools import mask as coco_mask
 from segment_anything import SamAutomaticMaskGenerator
 
-from ssa_backend import mask_generation
 from ssa_backend.images import sam_pixel_values
-from ssa_backend.mask_generation import GeneratedMasks, MaskGenerator, upsample
+from ssa_backend.masks.generation import GeneratedMasks, MaskGenerator
 from ssa_backend.settings import MaskSettings
 from tests.reference import analytic_sam, drawings
 
@@ -129,8 +127,8 @@ def test_no_mask_at_all(generator: MaskGenerator) -> None:
 def test_empty_masks_are_left_out() -> None:
     """segment-anything gives them back when its stability threshold is 0."""
 
-    def nothing(embedding: Any, points: Any, labels: Any) -> Any:
-        masks, ious = analytic_sam.decode(embedding, points, labels)
+    def nothing(*arguments: Any) -> Any:
+        masks, ious = analytic_sam.decode(*arguments)
         return np.full_like(masks, -50), ious
 
     everything = dataclasses.replace(BASE, **VARIANTS["every mask"])
@@ -153,47 +151,22 @@ def test_the_encoder_sees_each_crop_once_and_the_whole_image_never() -> None:
     assert seen == [(1, 3, 64, 64)] * (4 + 16)
 
 
-@pytest.mark.parametrize(
-    ("crop_hw", "image_size"),
-    [((150, 200), 64), ((70, 31), 64), ((20, 300), 64), ((200, 200), 128), ((9, 9), 64)],
-)
-def test_upsampling_is_that_of_sam(
-    reference_sam: Any, crop_hw: tuple[int, int], image_size: int
-) -> None:
-    low_res = np.random.default_rng(0).normal(0, 8, (32, 32)).astype(np.float32)
-    scale = image_size / max(crop_hw)
-    padded = torch.nn.functional.interpolate(
-        torch.as_tensor(low_res)[None, None], (image_size, image_size), mode="bilinear"
-    )
-    input_hw = (int(crop_hw[0] * scale + 0.5), int(crop_hw[1] * scale + 0.5))
-    expected = torch.nn.functional.interpolate(
-        padded[..., : input_hw[0], : input_hw[1]], crop_hw, mode="bilinear"
-    )
-    np.testing.assert_allclose(
-        upsample(low_res, crop_hw, image_size), expected[0, 0].numpy(), atol=1e-4
-    )
-
-
-def test_only_masks_above_the_iou_threshold_are_upsampled(
-    generator: MaskGenerator, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    calls: list[int] = []
-    passing: list[int] = []
-
-    def counted(*arguments: Any) -> Any:
-        calls.append(1)
-        return upsample(*arguments)
+def test_the_decoder_draws_what_passes_and_no_more(generator: MaskGenerator) -> None:
+    asked, drawn = [], []
 
     def decode(*arguments: Any) -> Any:
         masks, ious = analytic_sam.decode(*arguments)
-        passing.append(np.count_nonzero(ious > BASE.pred_iou_thresh))
+        asked.append(arguments[-1])
+        drawn.append(len(masks))
         return masks, ious
 
-    monkeypatch.setattr(mask_generation, "upsample", counted)
     counting = MaskGenerator(SAM, analytic_sam.encode, decode)
-    generate(counting, drawings.shapes(5, (60, 80)), BASE)
-    assert len(calls) == sum(passing)
-    assert 0 < len(calls) < BASE.points_per_side**2 * 3
+    rgb = drawings.shapes(5, (60, 80))
+    generate(counting, rgb, BASE)
+    assert set(asked) == {BASE.pred_iou_thresh}
+    assert 0 < sum(drawn) < BASE.points_per_side**2 * 3
+    generate(counting, rgb, dataclasses.replace(BASE, pred_iou_thresh=0.0))
+    assert asked[-1] == -np.inf
 
 
 def test_memory_does_not_grow_with_the_number_of_masks() -> None:
@@ -210,5 +183,5 @@ def test_memory_does_not_grow_with_the_number_of_masks() -> None:
     finally:
         tracemalloc.stop()
     assert len(found.segmentation) == 7 * 7 * 3
-    # Two threads hold the logits and a few bits of one mask each.
-    assert peak < 12 * full_size
+    # No mask is ever drawn: what there is are runs, and the logits of a batch in small.
+    assert peak < 2 * full_size

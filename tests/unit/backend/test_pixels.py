@@ -18,8 +18,9 @@ from ssa_backend.engine.pixels import (
     clipseg_pixel_values,
     segmenters_pixel_values,
 )
-from ssa_backend.engine.resizing import Taps, bicubic_centre_square
+from ssa_backend.engine.resizing import bicubic_centre_square
 from ssa_backend.images import segmenter_pixel_values
+from ssa_backend.interpolation import Taps
 from ssa_backend.settings import BlipSettings, ClipSegSettings, ClipSettings
 from tests.reference import engine
 from tests.reference.drawings import shapes

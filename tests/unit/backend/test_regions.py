@@ -1,4 +1,4 @@
-"""Small holes and islands: work on windows equals segment-anything's on whole images."""
+"""Small holes and islands: work within boxes equals segment-anything's on whole images."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ import torch
 from segment_anything import SamAutomaticMaskGenerator
 from segment_anything.utils import amg
 
-from ssa_backend.candidates import Candidates
-from ssa_backend.regions import clean_candidates, remove_small_regions
-from tests.unit.backend.random_masks import BoolImage, full_mask, random_masks, window_of
+from ssa_backend.masks.candidates import Candidates
+from ssa_backend.masks.regions import clean_candidates, remove_small_regions
+from ssa_backend.rle import boxes_xyxy, runs_of_mask
+from tests.unit.backend.random_masks import BoolImage, random_masks
 
 SIZE_HW = (40, 52)
 
@@ -19,7 +20,8 @@ def candidates_of(masks: list[BoolImage]) -> Candidates:
     """Rows that can be told apart afterwards: the prompt's x is the index."""
     count = len(masks)
     return Candidates(
-        [window_of(mask) for mask in masks],
+        runs := [runs_of_mask(mask) for mask in masks],
+        boxes_xyxy(runs, masks[0].shape[0] if masks else 0),
         predicted_iou=np.ones(count, np.float32),
         stability_score=np.ones(count, np.float32),
         points=np.stack([np.arange(count), np.zeros(count)], axis=1).astype(np.float32),
@@ -42,8 +44,10 @@ def assert_cleaned_like_the_reference(
     found = clean_candidates(candidates_of(masks), min_area, nms_thresh, size_hw)
     assert found.points[:, 0].tolist() == expected["index"].tolist()
     assert found.boxes_xyxy.tolist() == expected["boxes"].tolist()
-    for window, rle in zip(found.windows, expected["rles"], strict=True):
-        np.testing.assert_array_equal(full_mask(window, size_hw), amg.rle_to_mask(rle))
+    for runs, rle in zip(found.runs, expected["rles"], strict=True):
+        wanted = runs_of_mask(amg.rle_to_mask(rle))
+        np.testing.assert_array_equal(runs.starts, wanted.starts)
+        np.testing.assert_array_equal(runs.lengths, wanted.lengths)
 
 
 @pytest.mark.parametrize("mode", ["holes", "islands"])
@@ -58,7 +62,7 @@ def test_regions_are_removed_as_segment_anything_removes_them(mode: str, min_are
 
 @pytest.mark.parametrize("min_area", [1, 4, 30, 300, 1500, 2**31 - 1])
 @pytest.mark.parametrize("nms_thresh", [0.7, 1.0])
-def test_windows_give_what_the_whole_image_gives(min_area: int, nms_thresh: float) -> None:
+def test_boxes_give_what_the_whole_image_gives(min_area: int, nms_thresh: float) -> None:
     assert_cleaned_like_the_reference(random_masks(7, 60, SIZE_HW), min_area, nms_thresh)
 
 
@@ -94,9 +98,9 @@ def test_masks_that_needed_no_change_are_preferred() -> None:
 def test_of_small_islands_alone_the_largest_stays() -> None:
     mask = np.zeros(SIZE_HW, np.bool_)
     mask[3, 3] = mask[20:22, 30:33] = mask[35, 8:10] = True
-    (window,) = clean_candidates(candidates_of([mask]), 50, 0.7, SIZE_HW).windows
-    assert window.box_xyxy == (30, 20, 32, 21)
-    assert window.mask().all()
+    (runs,) = clean_candidates(candidates_of([mask]), 50, 0.7, SIZE_HW).runs
+    assert runs.box_xyxy(SIZE_HW[0]) == (30, 20, 32, 21)
+    assert runs.area == 6
 
 
 def test_nothing_to_clean() -> None:

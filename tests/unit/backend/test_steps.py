@@ -11,7 +11,7 @@ from PIL import Image
 
 from ssa_backend import rle
 from ssa_backend.images import decode_image, sam_pixel_values, segmenter_pixel_values
-from ssa_backend.mask_generation import MaskGenerator
+from ssa_backend.masks.generation import MaskGenerator
 from ssa_backend.rle import runs_of_mask
 from ssa_backend.voting import label_masks
 from tests.fakes import triton_python_backend_utils as pb_utils
@@ -37,7 +37,10 @@ def run_encoder(inputs: Arrays) -> Arrays:
 
 def run_decoder(inputs: Arrays) -> Arrays:
     masks, ious = analytic_sam.decode(
-        inputs["image_embeddings"], inputs["point_coords"], inputs["point_labels"]
+        inputs["image_embeddings"],
+        inputs["point_coords"],
+        inputs["point_labels"],
+        inputs["min_iou"].item(),
     )
     return {"low_res_masks": masks, "iou_predictions": ious}
 

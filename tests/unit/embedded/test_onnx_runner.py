@@ -63,6 +63,8 @@ def test_threads_come_from_the_config_then_the_environment_then_the_cores(
     cores = len(os.sched_getaffinity(0))
     assert thread_budget({}) == cores
     assert thread_budget({"intra_op_thread_count": "0"}) == cores
+    assert thread_budget({}, instances=2) == max(1, cores // 2)
+    assert thread_budget({}, instances=1000) == 1
     monkeypatch.setenv("SSA_ORT_THREADS", "7")
     assert thread_budget({}) == 7
     assert thread_budget({"intra_op_thread_count": "3"}) == 3

@@ -55,11 +55,16 @@ def test_decoder_equals_predict_torch(
     embedding = torch.randn(1, 32, 8, 8)
     coords = torch.rand(prompts, points, 2) * tiny.IMAGE_SIZE
     labels = torch.randint(-1, 2, (prompts, points))
-    with torch.inference_mode():
-        masks, ious = MaskDecoder(converted)(embedding, coords, labels)
     wanted_masks, wanted_ious = predict_torch(original, embedding, coords, labels)
-    torch.testing.assert_close(masks, wanted_masks, atol=1e-5, rtol=1e-4)
-    torch.testing.assert_close(ious, wanted_ious, atol=1e-5, rtol=1e-4)
+    by_value = wanted_ious.flatten().sort().values
+    between = float(by_value[prompts : prompts + 2].mean())
+    for min_iou, passing in ((-torch.inf, 3 * prompts), (between, 2 * prompts - 1), (9.0, 0)):
+        with torch.inference_mode():
+            masks, ious = MaskDecoder(converted)(embedding, coords, labels, torch.tensor([min_iou]))
+        assert len(masks) == passing
+        wanted = wanted_masks[wanted_ious > min_iou]
+        torch.testing.assert_close(masks, wanted, atol=1e-5, rtol=1e-4)
+        torch.testing.assert_close(ious, wanted_ious, atol=1e-5, rtol=1e-4)
 
 
 @pytest.mark.parametrize(

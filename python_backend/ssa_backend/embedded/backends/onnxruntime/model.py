@@ -28,6 +28,7 @@ class TritonPythonModel:
         self._runner = OnnxRunner(
             model_file(Path(args["model_repository"]) / args["model_version"]),
             batches=config["max_batch_size"] > 0,
+            instances=sum(group["count"] for group in config["instance_group"]),
             parameters={
                 name: value["string_value"] for name, value in config.get("parameters", {}).items()
             },

@@ -1,4 +1,4 @@
-"""Masks some at a time: memory does not follow their number."""
+"""Some things at a time: memory does not follow their number."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-# While one batch is in a network, which is another process, the crops of the next are cut.
+# While one batch is in a network, which is another process, this one works on the next.
 _AT_A_TIME = 2
 # Kept: threads that come and go leave memory behind.
 _THREADS = ThreadPoolExecutor(_AT_A_TIME, thread_name_prefix="batches")

@@ -13,8 +13,9 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from ssa_backend.boxes import nms
-from ssa_backend.candidates import Candidates, Window
+from ssa_backend.masks.boxes import nms
+from ssa_backend.masks.candidates import Candidates
+from ssa_backend.rle import Runs, boxes_xyxy, runs_of_window
 
 BoolImage = npt.NDArray[np.bool_]
 
@@ -32,39 +33,37 @@ def clean_candidates(
         nms_thresh: IoU of boxes above which one of two masks goes.
         size_hw: height and width of the image.
     """
-    cleaned = [_clean(window, min_area, size_hw) for window in candidates.windows]
-    unchanged = np.array([window is None for window in cleaned])
-    windows = [new or old for new, old in zip(cleaned, candidates.windows, strict=True)]
-    changed = dataclasses.replace(candidates, windows=windows)
-    return changed.take(nms(changed.boxes_xyxy, unchanged.astype(np.float32), nms_thresh))
+    cleaned = [_clean(runs, min_area, size_hw) for runs in candidates.runs]
+    unchanged = np.array([new is None for new in cleaned])
+    runs = [new or old for new, old in zip(cleaned, candidates.runs, strict=True)]
+    boxes = boxes_xyxy(runs, size_hw[0])
+    changed = dataclasses.replace(candidates, runs=runs, boxes_xyxy=boxes)
+    return changed.take(nms(boxes, unchanged.astype(np.float32), nms_thresh))
 
 
-def _clean(window: Window, min_area: int, size_hw: tuple[int, int]) -> Window | None:
-    """The window without small holes and islands; None if it had none."""
-    mask, x0, y0 = _with_margin(window, min_area, size_hw)
+def _clean(runs: Runs, min_area: int, size_hw: tuple[int, int]) -> Runs | None:
+    """The mask without small holes and islands; None if it had none."""
+    mask, x0, y0 = _with_margin(runs, min_area, size_hw)
     mask, filled = remove_small_regions(mask, min_area, "holes")
     mask, removed = remove_small_regions(mask, min_area, "islands")
-    if not (filled or removed):
-        return None
-    x, y, width, height = cv2.boundingRect(mask.view(np.uint8))
-    return Window.of(mask[y : y + height, x : x + width], x0 + x, y0 + y)
+    return runs_of_window(mask, x0, y0, size_hw[0]) if filled or removed else None
 
 
-def _with_margin(
-    window: Window, min_area: int, size_hw: tuple[int, int]
-) -> tuple[BoolImage, int, int]:
-    """The mask in a larger window, so that no part of what lies around it looks small.
+def _with_margin(runs: Runs, min_area: int, size_hw: tuple[int, int]) -> tuple[BoolImage, int, int]:
+    """The mask in a window larger than its box, so that no part of what lies around looks small.
 
     A margin that one strip of fills `min_area` pixels makes "the outside" large here if and only
     if it is large in the whole image.
+
+    Returns:
+        The window, and column and row of its first pixel.
     """
-    height, width = window.shape_hw
-    margin = math.ceil(min_area / min(window.shape_hw))
-    top, left = min(margin, window.y0), min(margin, window.x0)
-    bottom = min(margin, size_hw[0] - window.y0 - height)
-    right = min(margin, size_hw[1] - window.x0 - width)
-    mask = np.pad(window.mask(), ((top, bottom), (left, right)))
-    return mask, window.x0 - left, window.y0 - top
+    x0, y0, x1, y1 = runs.box_xyxy(size_hw[0])
+    window = runs.columns(size_hw[0]).T
+    margin = math.ceil(min_area / min(window.shape))
+    top, left = min(margin, y0), min(margin, x0)
+    bottom, right = min(margin, size_hw[0] - 1 - y1), min(margin, size_hw[1] - 1 - x1)
+    return np.pad(window, ((top, bottom), (left, right))), x0 - left, y0 - top
 
 
 def remove_small_regions(mask: BoolImage, min_area: int, mode: str) -> tuple[BoolImage, bool]:

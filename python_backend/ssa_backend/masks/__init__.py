@@ -1,0 +1,1 @@
+"""Mask generation: from an image to the masks of everything in it."""
