@@ -29,8 +29,8 @@ ByteArray = npt.NDArray[np.uint8]
 # One step of interpolation reads two logits side by side, two steps read at most three: the first
 # step never shrinks, so that what the second reads of it spans less than two logits.
 _TAPS = 3
-# Room for as many runs in each column; where there are more, masks are traced again.
-_USUAL_RUNS = 4
+# Room for as many runs in each column of each mask; where there are more, all are traced again.
+_USUAL_RUNS = 1
 
 # What pixels are whose logits lie on one side of all thresholds, and what others are.
 _MIXED, _OUTSIDE, _INSIDE = 0, 1, 2

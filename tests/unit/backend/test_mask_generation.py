@@ -184,4 +184,4 @@ def test_memory_does_not_grow_with_the_number_of_masks() -> None:
         tracemalloc.stop()
     assert len(found.segmentation) == 7 * 7 * 3
     # No mask is ever drawn: what there is are runs, and the logits of a batch in small.
-    assert peak < 2 * full_size
+    assert peak < 3 * full_size

@@ -82,17 +82,18 @@ def test_a_weight_that_is_off_is_noticed(decoder: Network, tmp_path: Path) -> No
 
 
 def test_an_output_of_another_shape_is_noticed(decoder: Network, tmp_path: Path) -> None:
-    wrong = replace(decoder, axes={**decoder.axes, "mask_size": 16})
-    with pytest.raises(ParityError, match=r"low_res_masks has axes .* expected \['prompts', 3, 16"):
-        export_onnx(wrong, tmp_path)
+    masks, ious = decoder.spec.outputs
+    four = replace(decoder.spec, outputs=(masks, replace(ious, shape=("prompts", 4))))
+    with pytest.raises(ParityError, match=r"iou_predictions has axes .* expected \['prompts', 4\]"):
+        export_onnx(replace(decoder, spec=four), tmp_path)
 
 
 def test_an_output_that_is_missing_is_noticed(decoder: Network, tmp_path: Path) -> None:
     class MasksOnly(torch.nn.Module):
         def forward(
-            self, embeddings: torch.Tensor, coords: torch.Tensor, labels: torch.Tensor
+            self, embeddings: torch.Tensor, coords: torch.Tensor, *others: torch.Tensor
         ) -> torch.Tensor:
-            return embeddings.sum() + coords + labels[..., None]
+            return embeddings.sum() + coords + sum(other.sum() for other in others)
 
     with pytest.raises(ExportError, match="sam_mask_decoder"):
         export_onnx(replace(decoder, module=MasksOnly()), tmp_path)
