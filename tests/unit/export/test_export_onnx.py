@@ -76,8 +76,8 @@ def test_a_weight_that_is_off_is_noticed(decoder: Network, tmp_path: Path) -> No
     path = export_onnx(decoder, tmp_path)
     weights = dict(decoder.module.named_parameters())
     with torch.no_grad():
-        weights["decoder.iou_prediction_head.proj_out.weight"].add_(0.1)
-    with pytest.raises(ParityError, match=r"sam_mask_decoder: output iou_predictions for prompts"):
+        weights["decoder.output_hypernetworks_mlps.1.proj_out.weight"].add_(0.1)
+    with pytest.raises(ParityError, match=r"sam_mask_decoder: output low_res_masks for prompts"):
         check_parity(decoder, path)
 
 
