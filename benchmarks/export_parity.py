@@ -138,8 +138,9 @@ def build_meta_sam(size: str, folder: Path) -> tuple[Path, dict[str, Any]]:
         "pixel_values": pixels,
         "point_coords": coords,
         "point_labels": labels,
+        "min_iou": torch.tensor([-torch.inf]),
         "image_embeddings": embeddings,
-        "low_res_masks": masks,
+        "low_res_masks": masks.flatten(0, 1),
         "iou_predictions": ious,
     }
     return path, {name: tensor.numpy() for name, tensor in tensors.items()}
