@@ -20,6 +20,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
 from PIL import Image
 
 from ssa_backend import specs
@@ -46,8 +48,13 @@ def main() -> int:
 
 def drawn_jpeg() -> bytes:
     """A street scene, 640x480."""
+    return as_jpeg(render_scene(7).image)
+
+
+def as_jpeg(rgb: npt.NDArray[np.uint8]) -> bytes:
+    """[H, W, 3] uint8 as a file."""
     buffer = io.BytesIO()
-    Image.fromarray(render_scene(7).image).save(buffer, "JPEG", quality=95)
+    Image.fromarray(rgb).save(buffer, "JPEG", quality=95)
     return buffer.getvalue()
 
 
@@ -70,26 +77,53 @@ def input_data(image: bytes) -> str:
 
 def measure(url: str, jpeg: bytes, arguments: argparse.Namespace) -> int:
     """Run perf_analyzer against `url`, its report on standard output."""
-    site = next((arguments.environment / "lib").glob("python3*/site-packages"))
-    program = arguments.environment / "bin" / "perf_analyzer"
+    print(f"A JPEG of {len(jpeg)} bytes to {specs.SSA.name!r} at {url}", flush=True)
+    # A window takes half a minute on a CPU: be content with fewer of them.
+    content = ("--stability-percentage", "20", "--max-trials", "5")
+    status = run(
+        arguments.environment,
+        *(specs.SSA.name, url, jpeg, arguments.concurrency, arguments.requests, *content),
+    ).returncode
+    if status == CANNOT_START:
+        print("perf_analyzer did not start; on Debian it needs: apt-get install libb64-0d")
+    return status
+
+
+def run(
+    environment: Path,
+    model: str,
+    url: str,
+    jpeg: bytes,
+    concurrency: str,
+    requests: int,
+    *options: str,
+    stdout: int | None = None,
+) -> subprocess.CompletedProcess[str]:
+    """Start the perf_analyzer of `environment` and wait for its end.
+
+    Args:
+        environment: a virtual environment with tritonclient 2.50.
+        model: the ensemble to ask.
+        url: host:port of the server's gRPC.
+        jpeg: what to send.
+        concurrency: START:END[:STEP].
+        requests: in one window.
+        options: more of perf_analyzer's own.
+        stdout: as for `subprocess.run`.
+    """
+    site = next((environment / "lib").glob("python3*/site-packages"))
     libraries = site / "nvidia" / "cuda_runtime" / "lib"
     with tempfile.NamedTemporaryFile("w", suffix=".json") as data:
         data.write(input_data(jpeg))
         data.flush()
         command = [
-            *(program, "-m", specs.SSA.name, "-i", "grpc", "-u", url),
-            *("--input-data", data.name, "--concurrency-range", arguments.concurrency),
+            *(str(environment / "bin" / "perf_analyzer"), "-m", model, "-i", "grpc", "-u", url),
+            *("--input-data", data.name, "--concurrency-range", concurrency),
             *("--measurement-mode", "count_windows"),
-            *("--measurement-request-count", str(arguments.requests), "--percentile", "95"),
-            # A window takes half a minute on a CPU: be content with fewer of them.
-            *("--stability-percentage", "20", "--max-trials", "5"),
+            *("--measurement-request-count", str(requests), "--percentile", "95", *options),
         ]
-        environment = os.environ | {"LD_LIBRARY_PATH": str(libraries)}
-        print(f"A JPEG of {len(jpeg)} bytes to {specs.SSA.name!r} at {url}", flush=True)
-        status = subprocess.run(list(map(str, command)), env=environment, check=False).returncode
-    if status == CANNOT_START:
-        print("perf_analyzer did not start; on Debian it needs: apt-get install libb64-0d")
-    return status
+        variables = os.environ | {"LD_LIBRARY_PATH": str(libraries)}
+        return subprocess.run(command, env=variables, check=False, text=True, stdout=stdout)
 
 
 if __name__ == "__main__":

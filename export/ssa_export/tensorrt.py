@@ -10,7 +10,6 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-import onnxruntime as ort
 
 from ssa_backend import specs
 from ssa_backend.settings import RepositorySettings
@@ -23,6 +22,7 @@ from ssa_export.mask_gate import (
     check_segmenter,
 )
 from ssa_export.networks import Array, Network
+from ssa_export.onnx_runners import OnnxExport, onnx_runner
 
 PLAN_FILE = "model.plan"
 
@@ -49,15 +49,6 @@ class ShapeRange:
     min: Shape
     opt: Shape
     max: Shape
-
-
-@dataclass(frozen=True)
-class OnnxExport:
-    """A network and where its ONNX file was written."""
-
-    network: Network
-    path: Path
-    version: Path
 
 
 def require_tensorrt() -> None:
@@ -128,7 +119,7 @@ def build_plans(
     for name, export in by_name.items():
         check = check_segmenter if export.network.spec in _SEGMENTERS else check_outputs
         with _plan_runner(export.version / PLAN_FILE) as plan:
-            agreement[name] = check(export.network, plan, _onnx_runner(export.path), rng)
+            agreement[name] = check(export.network, plan, onnx_runner(export.path), rng)
     return agreement
 
 
@@ -143,7 +134,7 @@ def _check_sam(
         _plan_runner(encoder.version / PLAN_FILE) as encode,
         _plan_runner(decoder.version / PLAN_FILE) as decode,
     ):
-        reference = SamRunners(_onnx_runner(encoder.path), _onnx_runner(decoder.path))
+        reference = SamRunners(onnx_runner(encoder.path), onnx_runner(decoder.path))
         return check_sam(SamRunners(encode, decode), reference, settings, rng)
 
 
@@ -188,13 +179,3 @@ def _plan_runner(path: Path) -> Iterator[Runner]:
             return {name: np.array(value) for name, value in runner.infer(dict(inputs)).items()}
 
         yield run
-
-
-def _onnx_runner(path: Path) -> Runner:
-    session = ort.InferenceSession(path, providers=["CPUExecutionProvider"])
-    names = [output.name for output in session.get_outputs()]
-
-    def run(inputs: Mapping[str, Array]) -> dict[str, Array]:
-        return dict(zip(names, session.run(names, dict(inputs)), strict=True))
-
-    return run

@@ -59,6 +59,10 @@ def export(
     fp16: Annotated[
         bool, typer.Option("--fp16", help="With --tensorrt: half precision where it is safe.")
     ] = False,
+    int8: Annotated[
+        bool,
+        typer.Option("--int8", help="SAM in 8 bits, for the CPU; its masks differ a little."),
+    ] = False,
 ) -> None:
     """Turn checkpoints into a model repository, each model checked against its source.
 
@@ -72,6 +76,8 @@ def export(
     """
     if fp16 and not tensorrt:
         raise typer.BadParameter("it needs --tensorrt.", param_hint="--fp16")
+    if int8 and tensorrt:
+        raise typer.BadParameter("it is for the CPU, not with --tensorrt.", param_hint="--int8")
     with require("export"):
         from transformers.utils import logging
 
@@ -97,7 +103,8 @@ def export(
                 console.print(f"[green]•[/] {escape(message)}", highlight=False)
                 status.update(escape(message))
 
-            export_repository(chosen, model_repository, report, ExportOptions(tensorrt, fp16))
+            options = ExportOptions(tensorrt, fp16, int8)
+            export_repository(chosen, model_repository, report, options)
     except ExportError as error:
         console.print(f"[red]ssa export:[/] {escape(str(error))}", highlight=False, soft_wrap=True)
         raise typer.Exit(1) from error

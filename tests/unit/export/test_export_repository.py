@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+import onnx
 import pytest
 from tokenizers import Tokenizer
 
@@ -17,10 +19,10 @@ from ssa_export import repository as repository_module
 from ssa_export import tensorrt
 from ssa_export.errors import DestinationError, ExportError, MissingToolError, ParityError
 from ssa_export.mask_gate import Runner
+from ssa_export.onnx_runners import OnnxExport, onnx_runner
 from ssa_export.parts import load_parts
 from ssa_export.presets import CHECKPOINTS, PRESETS, Preset, find_preset
 from ssa_export.repository import ExportOptions, export_repository, replacing
-from ssa_export.tensorrt import OnnxExport
 from tests.unit.export import tiny
 
 
@@ -156,6 +158,30 @@ def test_tensorrt_that_is_not_installed_is_said_before_any_work(
     assert not list(tmp_path.iterdir())
 
 
+def test_sam_in_eight_bits_says_so(preset: Preset, tmp_path: Path) -> None:
+    steps: list[str] = []
+    repository = tmp_path / "repository"
+    settings = export_repository(preset, repository, steps.append, ExportOptions(int8=True))
+    assert settings.preset == f"{preset.name}, int8"
+    assert RepositorySettings.load(repository).preset == settings.preset
+    (said,) = (step for step in steps if "8 bits draws" in step)
+    assert 0.9 <= float(re.findall(r"[0-9.]{6}", said)[0]) <= 1
+    for model in (specs.SAM_IMAGE_ENCODER, specs.SAM_MASK_DECODER):
+        graph = onnx.load(repository / model.name / "1" / "model.onnx").graph
+        assert any(node.op_type == "MatMulInteger" for node in graph.node)
+    segmenter = onnx.load(repository / specs.SEMANTIC_SEGMENTER.name / "1" / "model.onnx").graph
+    assert not any(node.op_type == "MatMulInteger" for node in segmenter.node)
+
+
+def test_masks_that_are_others_in_eight_bits_are_refused(
+    preset: Preset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ssa_export.int8.MIN_MEAN_IOU", 1.1)
+    with pytest.raises(ParityError, match=r"expected at least 1\.1"):
+        export_repository(preset, tmp_path / "repository", options=ExportOptions(int8=True))
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.fixture
 def fake_plans(monkeypatch: pytest.MonkeyPatch) -> None:
     """All but TensorRT itself: an ONNX file plays the plan."""
@@ -166,7 +192,7 @@ def fake_plans(monkeypatch: pytest.MonkeyPatch) -> None:
 
     @contextmanager
     def run(path: Path) -> Iterator[Runner]:
-        yield tensorrt._onnx_runner(path)
+        yield onnx_runner(path)
 
     monkeypatch.setattr(tensorrt, "find_spec", lambda name: True)
     monkeypatch.setattr(tensorrt, "_build_plan", build)

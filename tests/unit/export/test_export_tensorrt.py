@@ -82,7 +82,9 @@ def test_plans_of_sam_pass_when_their_masks_match() -> None:
 
 
 def test_plans_of_sam_fail_when_their_masks_move() -> None:
-    with pytest.raises(ParityError, match=r"mean IoU with the ONNX models' is 0\.\d+ \(lowest"):
+    with pytest.raises(
+        ParityError, match=r"mean IoU with those of the ONNX models as exported is 0\.\d+ \(lowest"
+    ):
         check_sam(fake_sam(4.0), fake_sam(0.0), SETTINGS, np.random.default_rng(0))
 
 
