@@ -23,11 +23,23 @@ class ClosedSetReference:
 
     def branch_map(self, rgb: npt.NDArray[np.uint8]) -> npt.NDArray[np.int64]:
         """The class of every pixel, [H, W]."""
-        inputs = self._processor(images=rgb, return_tensors="pt")
-        with torch.inference_mode():
-            logits = self._model(**inputs).logits
-            size_hw = rgb.shape[:2]
-            logits = interpolate(logits, size=size_hw, mode="bilinear", align_corners=True)
+        return self.grown(self.logits(self.pixels(rgb)), rgb.shape[:2])
+
+    def pixels(self, rgb: npt.NDArray[np.uint8]) -> torch.Tensor:
+        """The network's input."""
+        pixels: torch.Tensor = self._processor(images=rgb, return_tensors="pt").pixel_values
+        return pixels
+
+    @torch.inference_mode()
+    def logits(self, pixels: torch.Tensor) -> torch.Tensor:
+        """The network's output, [1, K, h, w]."""
+        logits: torch.Tensor = self._model(pixels).logits
+        return logits
+
+    @torch.inference_mode()
+    def grown(self, logits: torch.Tensor, size_hw: Sequence[int]) -> npt.NDArray[np.int64]:
+        """The class of every pixel, [H, W]."""
+        logits = interpolate(logits, size=tuple(size_hw), mode="bilinear", align_corners=True)
         classes: npt.NDArray[np.int64] = logits.argmax(dim=1)[0].numpy()
         return classes
 

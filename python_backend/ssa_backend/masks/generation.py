@@ -27,6 +27,10 @@ from ssa_backend.settings import MaskSettings, SamSettings
 FloatArray = npt.NDArray[np.float32]
 ByteArray = npt.NDArray[np.uint8]
 
+# The decoder has an image of its own for every prompt. What those of one call take at most: 16
+# prompts of a published SAM, from where on more take more memory and no less time.
+MAX_IMAGE_BYTES = 64 << 20
+
 # [1, 3, S, S] float32 pixels -> [1, C, G, G] float32 embedding
 Encode = Callable[[FloatArray], FloatArray]
 # embedding, [P, 1, 2] float32 points, [P, 1] int64 labels, an IoU -> float32 logits [K, M, M] of
@@ -152,7 +156,12 @@ class MaskGenerator:
             inside = ~near_crop_edge(candidates.boxes_xyxy, crop.box_xyxy, size_hw)
             return [candidates.take(np.flatnonzero(inside))]
 
-        return concatenate(in_batches(passing, len(crop.points), settings.points_per_batch))
+        return concatenate(in_batches(passing, len(crop.points), self._prompts(settings)))
+
+    def _prompts(self, settings: MaskSettings) -> int:
+        """Prompts of one call of the decoder, at most; the masks do not depend on it."""
+        image_bytes = 4 * self._sam.embed_dim * self._sam.embed_size**2
+        return max(1, min(settings.points_per_batch, MAX_IMAGE_BYTES // image_bytes))
 
 
 def _prefer_small_crops(candidates: Candidates, nms_thresh: float) -> Candidates:

@@ -14,6 +14,7 @@ from pycocotools import mask as coco_mask
 from segment_anything import SamAutomaticMaskGenerator
 
 from ssa_backend.images import sam_pixel_values
+from ssa_backend.masks import generation
 from ssa_backend.masks.generation import GeneratedMasks, MaskGenerator
 from ssa_backend.settings import MaskSettings
 from tests.reference import analytic_sam, drawings
@@ -167,6 +168,27 @@ def test_the_decoder_draws_what_passes_and_no_more(generator: MaskGenerator) -> 
     assert 0 < sum(drawn) < BASE.points_per_side**2 * 3
     generate(counting, rgb, dataclasses.replace(BASE, pred_iou_thresh=0.0))
     assert asked[-1] == -np.inf
+
+
+def test_prompts_of_a_call_are_bounded_by_what_their_images_take(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    sizes = []
+
+    def decode(embedding: Any, points: Any, *others: Any) -> Any:
+        sizes.append(len(points))
+        return analytic_sam.decode(embedding, points, *others)
+
+    one = 4 * SAM.embed_dim * SAM.embed_size**2
+    monkeypatch.setattr(generation, "MAX_IMAGE_BYTES", 10 * one)
+    bounded = MaskGenerator(SAM, analytic_sam.encode, decode)
+    rgb = drawings.shapes(5, (60, 80))
+    found = generate(bounded, rgb, BASE)
+    assert max(sizes) <= 10
+    assert sum(sizes) == BASE.points_per_side**2
+    monkeypatch.undo()
+    assert generate(bounded, rgb, BASE).segmentation == found.segmentation
+    assert max(sizes) > 10
 
 
 def test_memory_does_not_grow_with_the_number_of_masks() -> None:
