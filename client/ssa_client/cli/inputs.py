@@ -43,7 +43,7 @@ def find_images(paths: Iterable[Path]) -> tuple[list[ImageFile], list[Failure]]:
     failures: list[Failure] = []
     owners: dict[str, Path] = {}
     for path in paths:
-        found = list(_images_in(path))
+        found = list(images_in(path))
         if not found:
             failures.append(Failure(path, "the folder has no images."))
         for file in found:
@@ -56,7 +56,8 @@ def find_images(paths: Iterable[Path]) -> tuple[list[ImageFile], list[Failure]]:
     return images, failures
 
 
-def _images_in(path: Path) -> Iterator[Path]:
+def images_in(path: Path) -> Iterator[Path]:
+    """The images directly in the folder `path`, by name; `path` itself if it is none."""
     if not path.is_dir():
         yield path
         return

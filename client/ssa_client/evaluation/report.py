@@ -77,7 +77,7 @@ def to_json(
         "failures": [{"image": f.name, "reason": f.reason} for f in outcome.failures],
         "stopped_by": str(outcome.stopped_by) if outcome.stopped_by else None,
         "conditions": dict(conditions),
-        "server": _server(server) if server else None,
+        "server": server.to_json() if server else None,
         "client_version": __version__,
         "finished": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "ssa": _figures(outcome.ssa, outcome.names),
@@ -85,19 +85,6 @@ def to_json(
     if outcome.branch is not None:
         report["branch"] = _figures(outcome.branch, outcome.names)
     return report
-
-
-def _server(server: ServerDescription) -> dict[str, Any]:
-    return {
-        "url": server.url,
-        "name": server.name,
-        "version": server.version,
-        "model": server.model,
-        "preset": server.preset,
-        "checkpoints": server.checkpoints,
-        "settings": server.settings,
-        "backends": server.backends,
-    }
 
 
 def _figures(matrix: Any, names: tuple[str, ...]) -> dict[str, Any]:

@@ -58,6 +58,19 @@ class ServerDescription:
                 "closed-set pipeline of this project, such as 'ssa'."
             ) from None
 
+    def to_json(self) -> dict[str, Any]:
+        """What a report keeps of it."""
+        return {
+            "url": self.url,
+            "name": self.name,
+            "version": self.version,
+            "model": self.model,
+            "preset": self.preset,
+            "checkpoints": self.checkpoints,
+            "settings": self.settings,
+            "backends": self.backends,
+        }
+
 
 def describe_server(url: str, model: str) -> ServerDescription:
     """Ask the server at `url` (host:port of its gRPC) what it is and what `model` consists of.

@@ -15,8 +15,10 @@ from pycocotools import mask as coco_mask
 
 from ssa_backend import specs
 from ssa_backend.labels import CITYSCAPES
+from ssa_backend.settings import RepositorySettings
 from ssa_client.jobs import server
 from tests.unit.client.command import Outcome
+from tests.unit.client.described_triton import DescribedTriton
 from tests.unit.client.fake_triton import FakeTriton, Tensors, serving, texts
 from tests.unit.client.stored_results import Results, closed_set_results, engine_results
 
@@ -69,6 +71,17 @@ def tensors() -> Tensors:
 @pytest.fixture
 def triton(tensors: Tensors) -> Iterator[FakeTriton]:
     with serving(FakeTriton(tensors)) as server:
+        yield server
+    assert server.complaints == []
+
+
+@pytest.fixture
+def described(
+    tensors: Tensors, repository_settings: RepositorySettings
+) -> Iterator[DescribedTriton]:
+    """The committed repository's models, with the answers of `tensors`."""
+    with serving(DescribedTriton(tensors, repository_settings)) as server:
+        assert isinstance(server, DescribedTriton)
         yield server
     assert server.complaints == []
 

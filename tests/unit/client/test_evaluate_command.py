@@ -7,7 +7,6 @@ import io
 import json
 import re
 import socket
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,41 +15,17 @@ import numpy.typing as npt
 import pytest
 from grpc import StatusCode
 from PIL import Image
-from tritonclient.grpc import service_pb2
 
 from ssa_backend.labels import ADE20K, CITYSCAPES
 from ssa_backend.settings import RepositorySettings
 from ssa_client import _retry
-from ssa_export.model_config import configs
 from tests.unit.client import command
+from tests.unit.client.described_triton import DescribedTriton
 from tests.unit.client.evaluation_files import save, stored
-from tests.unit.client.fake_triton import FakeTriton, Tensors, serving
+from tests.unit.client.fake_triton import Tensors
 
 HEIGHT, WIDTH = 60, 80
 IGNORE = 255
-
-
-class DescribedTriton(FakeTriton):
-    """A server that also says what it is and how its models are configured."""
-
-    def __init__(self, tensors: Tensors, settings: RepositorySettings) -> None:
-        super().__init__(tensors)
-        self.configs = {config.name: config for config in configs(settings)}
-
-    def ModelConfig(self, request: Any, context: Any) -> Any:  # noqa: N802
-        if request.name not in self.configs:
-            context.abort(StatusCode.NOT_FOUND, f"unknown model {request.name}")
-        return service_pb2.ModelConfigResponse(config=self.configs[request.name])
-
-
-@pytest.fixture
-def described(
-    tensors: Tensors, repository_settings: RepositorySettings
-) -> Iterator[DescribedTriton]:
-    with serving(DescribedTriton(tensors, repository_settings)) as server:
-        assert isinstance(server, DescribedTriton)
-        yield server
-    assert server.complaints == []
 
 
 @pytest.fixture(autouse=True)
