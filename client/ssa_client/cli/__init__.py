@@ -8,6 +8,7 @@ import typer
 
 from ssa_client import __version__
 from ssa_client.cli.annotate import annotate
+from ssa_client.cli.bench import bench
 from ssa_client.cli.convert import convert
 from ssa_client.cli.evaluate import evaluate
 from ssa_client.cli.export import export
@@ -58,6 +59,7 @@ app.command()(segment)
 app.command()(annotate)
 app.command()(report)
 app.command()(evaluate)
+app.command()(bench)
 app.command()(convert)
 app.command()(export)
 app.command()(scenes)

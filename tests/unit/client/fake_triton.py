@@ -21,6 +21,8 @@ from ssa_backend import specs
 Tensors = dict[str, npt.NDArray[Any]]
 Failure = tuple[grpc.StatusCode, str]
 
+STEP_NS = 1_000_000  # what an ensemble's first step takes by the statistics, the next twice it, ...
+
 
 class FakeTriton(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore[misc]
     """Serves every pipeline: answers each request with the next of `script`, then with `tensors`.
@@ -39,6 +41,12 @@ class FakeTriton(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore
         self.cancelled = threading.Event()
         self.url = ""
         self.most_at_once = 0
+        # What statistics say: of every model and version, as Triton lists them.
+        self.counted = {
+            name: service_pb2.ModelStatistics(name=name, version="1")
+            for ensemble in specs.ENSEMBLES
+            for name in (ensemble.name, *(model.name for model in ensemble.models))
+        }
         self._at_once = 0
         self._lock = threading.Lock()
 
@@ -76,6 +84,12 @@ class FakeTriton(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore
             config.parameters[part].string_value = json.dumps(value)
         return service_pb2.ModelConfigResponse(config=config)
 
+    def ModelStatistics(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
+        if request.name:
+            self.complaints.append("statistics of one model are not scripted")
+        with self._lock:
+            return service_pb2.ModelStatisticsResponse(model_stats=self.counted.values())
+
     def ModelInfer(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
         with self._lock:
             self.requests.append(request)
@@ -85,14 +99,45 @@ class FakeTriton(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore
         try:
             ensemble = self._check(request)
             self.arrived.set()
+            start_ns = time.perf_counter_ns()
             if isinstance(step, tuple):
                 context.abort(*step)
             if isinstance(step, float):
                 self._hold(context, step)
-            return self._answer(request, ensemble)
+            answer = self._answer(request, ensemble)
+            self._count(ensemble, time.perf_counter_ns() - start_ns)
+            return answer
         finally:
             with self._lock:
                 self._at_once -= 1
+
+    def _count(self, ensemble: specs.Ensemble, duration_ns: int) -> None:
+        """One request to the ensemble and to each step, of which each calls its models twice."""
+        with self._lock:
+            self._count_model(ensemble.name, 1, duration_ns)
+            steps = {step.model.name: step.model for step in ensemble.steps}
+            for i, step in enumerate(steps.values(), start=1):
+                self._count_model(step.name, 1, i * STEP_NS)
+                for model in step.calls:
+                    if model.name not in steps:
+                        self._count_model(model.name, 2, STEP_NS)
+
+    def _count_model(self, name: str, calls: int, duration_ns: int) -> None:
+        """`calls` more of `duration_ns` in all: a tenth of it each waiting, reading, answering."""
+        its = self.counted[name]
+        its.inference_count += calls
+        its.execution_count += calls
+        tenth_ns = duration_ns // 10
+        for part, part_ns in (
+            ("success", duration_ns),
+            ("queue", tenth_ns),
+            ("compute_input", tenth_ns),
+            ("compute_infer", duration_ns - 3 * tenth_ns),
+            ("compute_output", tenth_ns),
+        ):
+            duration = getattr(its.inference_stats, part)
+            duration.count += calls
+            duration.ns += part_ns
 
     def _check(self, request: Any) -> specs.Ensemble:
         """Note what a real server would not accept; the fixture fails the test on it."""

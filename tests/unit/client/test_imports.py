@@ -9,7 +9,7 @@ import pytest
 
 HEAVY = (
     *("torch", "transformers", "onnxruntime", "cv2", "supervision", "scipy", "pytriton"),
-    *("datasets", "pyarrow", "pandas"),
+    *("datasets", "matplotlib", "pyarrow", "pandas"),
 )
 
 

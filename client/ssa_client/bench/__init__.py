@@ -1,0 +1,1 @@
+"""How fast a running server is, and where its time goes: `ssa bench`."""
