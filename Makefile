@@ -5,7 +5,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 SOURCES := python_backend export client tests benchmarks
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test test-full check configs format perf clean
+.PHONY: help demo serve test test-full check configs format perf bench clean
 
 help:  ## Show this list.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -37,6 +37,13 @@ format: .venv/.dev  ## Format and mend what can be mended.
 
 perf: .venv/.demo .venv-perf/.installed  ## Measure the ensemble with perf_analyzer and a real JPEG.
 	$(BIN)/python benchmarks/perf_analyzer.py --environment .venv-perf
+
+bench: .venv/.dev  ## Measure every stage against a plain reference, side by side.
+	$(BIN)/python -m benchmarks.stages
+	$(BIN)/python -m benchmarks.post_processing
+	$(BIN)/python -m benchmarks.closed_set_speed --sizes mini
+	$(BIN)/python -m benchmarks.server_overhead
+	$(BIN)/python -m benchmarks.prompt_curve
 
 clean:  ## Remove what the other targets made.
 	rm -rf .venv .venv-perf .venv-formats build output
