@@ -38,8 +38,9 @@ _CHANNEL_ARGUMENTS = [
     ("grpc.max_receive_message_length", -1),
     # gRPC refuses to reconnect within its own back-off, a second and more: too long for ours.
     ("grpc.initial_reconnect_backoff_ms", 100),
-    ("grpc.min_reconnect_backoff_ms", 100),
     ("grpc.max_reconnect_backoff_ms", 1000),
+    # How long a connection may take to be made, whatever its name says.
+    ("grpc.min_reconnect_backoff_ms", int(READY_TIMEOUT_S * 1000)),
 ]
 
 _NOT_READY = (ServerUnavailableError, RequestTimeoutError, ModelNotFoundError)

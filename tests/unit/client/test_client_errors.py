@@ -7,6 +7,8 @@ import signal
 import socket
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 
 import pytest
 from grpc import StatusCode
@@ -34,6 +36,36 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+@contextmanager
+def slow_way(url: str, seconds: float) -> Iterator[str]:
+    """An address that leads one connection to `url`, whose greeting takes so long to come back."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        listening.settimeout(10)
+
+        def lead() -> None:
+            near, _ = listening.accept()
+            host, port = url.split(":")
+            with near, socket.create_connection((host, int(port))) as far:
+                there = threading.Thread(target=pass_on, args=(near, far))
+                there.start()
+                time.sleep(seconds)
+                pass_on(far, near)
+                there.join()
+
+        leading = threading.Thread(target=lead)
+        leading.start()
+        yield f"127.0.0.1:{listening.getsockname()[1]}"
+        leading.join()
+
+
+def pass_on(source: socket.socket, target: socket.socket) -> None:
+    with suppress(OSError):
+        while data := source.recv(1 << 16):
+            target.sendall(data)
+    with suppress(OSError):
+        target.shutdown(socket.SHUT_WR)
 
 
 @pytest.mark.parametrize(
@@ -114,6 +146,11 @@ def test_a_server_that_comes_back_is_found_within_a_second(
         with serving(FakeTriton(tensors), port):
             assert len(client.segment(jpeg).masks) == 3
             assert client.is_ready()
+
+
+def test_a_far_or_busy_server_has_time_to_greet(triton: FakeTriton) -> None:
+    with slow_way(triton.url, 0.5) as url, SsaClient(url) as client:
+        assert client.is_ready()
 
 
 def test_nobody_at_the_address(jpeg: bytes) -> None:
