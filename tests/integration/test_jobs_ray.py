@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import os
 import signal
 import subprocess
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -129,7 +129,8 @@ def test_from_s3_to_s3_on_ray(bucket: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.full
-def test_ctrl_c_ends_it_with_a_summary(tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_it_with_a_summary(tmp_path: Path, number: signal.Signals) -> None:
     images = tmp_path / "images"
     write_noise(images, 3000)
     with fake_server(tmp_path / "log") as server:
@@ -138,7 +139,7 @@ def test_ctrl_c_ends_it_with_a_summary(tmp_path: Path) -> None:
         while job.done() < 100:
             assert running.poll() is None, running.communicate()[0]
             time.sleep(0.01)
-        os.kill(running.pid, signal.SIGINT)
+        running.send_signal(number)
         output, _ = running.communicate(timeout=60)
         assert running.returncode == 130, output
         done = job.done()
@@ -196,7 +197,16 @@ def test_a_cluster_that_is_not_there_is_told(tmp_path: Path, address: str, why: 
     assert "Images left: 2." in output
 
 
+@pytest.fixture
+def _own_sigterm() -> Iterator[None]:
+    """Ray's handler would end whatever test runs when this process is told to stop."""
+    before = signal.getsignal(signal.SIGTERM)
+    yield
+    signal.signal(signal.SIGTERM, before)
+
+
 @pytest.mark.full
+@pytest.mark.usefixtures("_own_sigterm")
 @pytest.mark.filterwarnings("ignore::DeprecationWarning:ray", "ignore::ResourceWarning")
 def test_a_cluster_may_lose_a_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable
 from enum import Enum
 from pathlib import Path
@@ -20,6 +21,7 @@ from ssa_client.cli.inputs import (
     parse_settings,
     parse_source,
 )
+from ssa_client.cli.interrupts import interrupted_by
 from ssa_client.client import DEFAULT_URL
 from ssa_client.exceptions import SsaError
 from ssa_client.jobs.local_engine import Engine, LocalEngine
@@ -185,7 +187,8 @@ def annotate(
     )
     job = AnnotateJob(plan, target, _engine(engine, workers, ray_address), Console(stderr=True))
     try:
-        job.run()
+        with interrupted_by(signal.SIGTERM):
+            job.run()
     except KeyboardInterrupt:
         job.report("Interrupted.")
         raise typer.Exit(EXIT_INTERRUPTED) from None

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -15,6 +12,7 @@ from rich.console import Console
 from rich.text import Text
 
 from ssa_client.cli.extras import require
+from ssa_client.cli.interrupts import interrupted_by
 
 if TYPE_CHECKING:
     from ssa_backend.embedded import EmbeddedServer
@@ -59,7 +57,7 @@ def serve(
     )
     try:
         # SIGINT too: a program that is started in the background finds it ignored.
-        with _interrupted_by(signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        with interrupted_by(signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             console.print(f"Starting Triton with [bold]{model_repository}[/] ...")
             with server:
                 _announce(console, server)
@@ -113,18 +111,3 @@ def _is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
-
-
-@contextmanager
-def _interrupted_by(*signals: signal.Signals) -> Iterator[None]:
-    """Within it, each of `signals` is a Ctrl-C; the handlers before it come back at the end."""
-
-    def interrupt(_signal: int, _frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    before = {number: signal.signal(number, interrupt) for number in signals}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -6,9 +6,11 @@ import logging
 import os
 import pickle
 import queue
+import signal
 import socket
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, TypeAlias
 
 # Read when Ray is imported. What its parts say of a dying worker is no news to this engine.
@@ -44,7 +46,8 @@ class Pool:
     """
 
     def __init__(self, plan: Plan, manifest: Manifest) -> None:
-        _connect(plan)
+        with _handler_kept(signal.SIGTERM):
+            _connect(plan)
         logging.getLogger("ray").setLevel(logging.ERROR)
         logging.getLogger("ray.data").setLevel(logging.ERROR)
         ray.data.DataContext.get_current().enable_progress_bars = False
@@ -101,6 +104,16 @@ class Pool:
     def close(self) -> None:
         """End the workers, and the cluster if it was started for them."""
         ray.shutdown()
+
+
+@contextmanager
+def _handler_kept(number: signal.Signals) -> Iterator[None]:
+    """Ray would take the signal, and end this process with code 1 and without a word."""
+    before = signal.getsignal(number)
+    try:
+        yield
+    finally:
+        signal.signal(number, before)
 
 
 def _connect(plan: Plan) -> None:

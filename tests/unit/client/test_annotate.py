@@ -159,16 +159,30 @@ def test_a_server_without_the_engine_stops_the_run(
     assert "Images left: 6." in done.output
 
 
-def test_ctrl_c_ends_with_a_summary_and_whole_files(
-    engine: FakeTriton, photos: Path, out: Path, ctrl_c: None
+@pytest.mark.parametrize(
+    ("number", "sigint"),
+    [
+        (signal.SIGINT, signal.default_int_handler),
+        (signal.SIGTERM, signal.default_int_handler),
+        (signal.SIGTERM, signal.SIG_IGN),  # in the background of a script
+    ],
+)
+def test_a_signal_ends_with_a_summary_and_whole_files(
+    engine: FakeTriton,
+    photos: Path,
+    out: Path,
+    ctrl_c: None,
+    number: signal.Signals,
+    sigint: signal.Handlers,
 ) -> None:
+    signal.signal(signal.SIGINT, sigint)
     engine.script = [0.0, 30.0, 30.0]
 
     def interrupt() -> None:
         while not (out.is_dir() and any(out.glob("*.json")) and len(engine.requests) >= 3):
             if finished.wait(0.02):
                 return
-        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), number)
 
     finished = threading.Event()
     thread = threading.Thread(target=interrupt)
