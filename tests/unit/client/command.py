@@ -12,5 +12,7 @@ class Outcome:
 
     def __init__(self, *arguments: object) -> None:
         done = CliRunner().invoke(app, [str(argument) for argument in arguments])
+        if done.exception and not isinstance(done.exception, SystemExit):
+            raise done.exception  # the command would end with a traceback
         self.exit_code = done.exit_code
         self.output = " ".join(done.output.translate(str.maketrans("│┃", "  ")).split())
