@@ -12,6 +12,7 @@ from ssa_client.exceptions import ImageReadError
 from ssa_client.formats.stored import StoredDocument
 from ssa_client.jobs.images import base_name
 from ssa_client.jobs.sources import Source, open_source
+from ssa_client.jobs.storage import address_of
 from ssa_client.jobs.work import read_image
 
 
@@ -31,14 +32,15 @@ class ReviewImages:
         """Look for the images with the `wanted` file names; where one cannot look, none is there.
 
         Args:
-            address: a folder of images, a folder of archives, or an archive; None if unknown.
+            address: a folder of images, a folder of archives, or an archive, as a path or a URL;
+                None if unknown.
             wanted: file names.
         """
         if address is None or not wanted:
             return cls()
         names: dict[str, str] = {}
         try:
-            source = open_source(address)
+            source = open_source(address_of(address))
             for name in source.names():
                 file_name = base_name(name)
                 if file_name in wanted:
@@ -46,6 +48,10 @@ class ReviewImages:
                     names[file_name] = min(name, names.get(file_name, name))
         except OSError as error:
             return cls(missing=f"cannot read {address!r}: {error.strerror or error}.")
+        except ImportError as error:
+            return cls(missing=f"reading {address!r} needs the extra 'cloud' ({error}).")
+        except ValueError as error:
+            return cls(missing=f"cannot read {address!r}: {error}.")
         return cls(source, names, f"there is no such image in {address!r}.")
 
     def open(self, document: StoredDocument) -> Image.Image:

@@ -244,10 +244,23 @@ def test_images_in_archives(job: ReviewJob, tmp_path: Path) -> None:
     assert page_of(job, "--images", shards) == expected
 
 
-def test_images_that_cannot_be_looked_for_are_notes(job: ReviewJob) -> None:
-    done = Outcome("report", job.folder, "--images", "nowhere")
+def test_images_may_be_at_a_url(job: ReviewJob) -> None:
+    assert page_of(job, "--images", job.images.as_uri()) == page_of(job)
+
+
+@pytest.mark.parametrize(
+    ("place", "reason"),
+    [
+        ("nowhere", "cannot read 'nowhere': No such file or directory."),
+        ("nowhere://a/b", "cannot read 'nowhere://a/b': Protocol not known: nowhere."),
+        ("gs://a/b", "reading 'gs://a/b' needs the extra 'cloud' (Please install gcsfs"),
+    ],
+)
+def test_images_that_cannot_be_looked_for_are_notes(
+    job: ReviewJob, place: str, reason: str
+) -> None:
+    done = Outcome("report", job.folder, "--images", place)
     assert done.exit_code == 0
-    reason = "cannot read 'nowhere': No such file or directory."
     assert (
         f"40 pictures are missing; the page has every reason, the first is: {reason}" in done.output
     )
