@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple
 
 import numba
@@ -202,11 +203,12 @@ def _trace_all_in_python(
                     n_spans += 1
             spans[n_spans, 1] = bottom - 1
             for x in range(first_x, end_x):
+                # fmt: off
                 count, more_low, more_high = _trace_column(
-                    *(mask, j, column_weights[x], spans[: n_spans + 1]),
-                    *(row_starts, row_weights, low, middle, high),
-                    *((x0 + x) * image_height + y0, line, room, count),
+                    mask, j, column_weights[x], spans[: n_spans + 1], row_starts, row_weights,
+                    low, middle, high, (x0 + x) * image_height + y0, line, room, count,
                 )
+                # fmt: on
                 n_low += more_low
                 n_high += more_high
         counts[n, 0], counts[n, 1], counts[n, 2] = count, n_low, n_high
@@ -372,16 +374,18 @@ def load_kernel() -> None:
     Tracer(crop, 4, sam, Thresholds.around(0.0, 1.0)).trace(np.ones((1, 4, 4), np.float32))
 
 
-def _compiled(function: Callable[..., Any]) -> Callable[..., Any]:
+def _compiled(function: Callable[..., Any], inline: str = "never") -> Callable[..., Any]:
     # Without the interpreter's lock, so that threads trace masks side by side.
+    compiled = partial(numba.njit, nogil=True, inline=inline)
     try:
-        return numba.njit(nogil=True, cache=True)(function)  # type: ignore[no-any-return]
+        return compiled(cache=True)(function)  # type: ignore[no-any-return]
     except RuntimeError:  # there is nowhere to keep it: a read-only installation without a home
-        return numba.njit(nogil=True)(function)  # type: ignore[no-any-return]
+        return compiled()(function)  # type: ignore[no-any-return]
 
 
 _add_run = _compiled(_add_run_in_python)
 _window = _compiled(_window_in_python)
 _sort_into_kinds = _compiled(_sort_into_kinds_in_python)
-_trace_column = _compiled(_trace_column_in_python)
+# A call costs more than many a column: arrays are counted in and out.
+_trace_column = _compiled(_trace_column_in_python, inline="always")
 _trace_all = _compiled(_trace_all_in_python)
