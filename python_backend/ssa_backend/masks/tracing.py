@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, NamedTuple
 
 import numba
@@ -160,6 +159,9 @@ def _trace_all_in_python(
 ) -> None:
     """Write where the masks begin and end, column by column, one mask after the other.
 
+    In one piece, since a call for each column takes longer than the column: Numba counts every
+    array in and out of it.
+
     Args:
         logits: [N, size, size].
         column_starts: see `Axis`, as are the next three.
@@ -203,101 +205,55 @@ def _trace_all_in_python(
                     n_spans += 1
             spans[n_spans, 1] = bottom - 1
             for x in range(first_x, end_x):
-                # fmt: off
-                count, more_low, more_high = _trace_column(
-                    mask, j, column_weights[x], spans[: n_spans + 1], row_starts, row_weights,
-                    low, middle, high, (x0 + x) * image_height + y0, line, room, count,
-                )
-                # fmt: on
-                n_low += more_low
-                n_high += more_high
+                w0, w1, w2 = column_weights[x, 0], column_weights[x, 1], column_weights[x, 2]
+                base = (x0 + x) * image_height + y0
+                run = -1  # where the run that is being followed began
+                for k in range(n_spans):
+                    kind, first, end = spans[k, 0], spans[k, 1], spans[k + 1, 1]
+                    step = end - first
+                    if kind == _MIXED:
+                        step = 1
+                        for i in range(first, end + 2):
+                            line[i] = w0 * mask[i, j] + w1 * mask[i, j + 1] + w2 * mask[i, j + 2]
+                    for i in range(first, end, step):
+                        begin_y, end_y = row_starts[i], row_starts[i + step]
+                        if begin_y == end_y:
+                            continue
+                        here = kind
+                        if kind == _MIXED:
+                            a, b, c = line[i], line[i + 1], line[i + 2]
+                            if a > high and b > high and c > high:
+                                here = _INSIDE
+                            elif a <= low and b <= low and c <= low:
+                                here = _OUTSIDE
+                        if here == _INSIDE:
+                            n_low += end_y - begin_y
+                            n_high += end_y - begin_y
+                            if run < 0:
+                                run = begin_y
+                        elif here == _OUTSIDE:
+                            if run >= 0:
+                                count = _add_run(room, count, base + run, base + begin_y)
+                                run = -1
+                        else:
+                            for y in range(begin_y, end_y):
+                                v = (
+                                    row_weights[y, 0] * a
+                                    + row_weights[y, 1] * b
+                                    + row_weights[y, 2] * c
+                                )
+                                n_low += v > low
+                                n_high += v > high
+                                if v > middle:
+                                    if run < 0:
+                                        run = y
+                                elif run >= 0:
+                                    count = _add_run(room, count, base + run, base + y)
+                                    run = -1
+                if run >= 0:
+                    count = _add_run(room, count, base + run, base + row_starts[bottom - 1])
         counts[n, 0], counts[n, 1], counts[n, 2] = count, n_low, n_high
         offset += count
-
-
-def _trace_column_in_python(
-    mask: FloatArray,
-    j: int,
-    weights: FloatArray,
-    spans: IntArray,
-    row_starts: IntArray,
-    row_weights: FloatArray,
-    low: np.float32,
-    middle: np.float32,
-    high: np.float32,
-    base: int,
-    line: FloatArray,
-    edges: IntArray,
-    count: int,
-) -> tuple[int, int, int]:
-    """Write the runs of one column of pixels.
-
-    Args:
-        mask: [size, size], the logits.
-        j: the first of the three columns of logits that these pixels read.
-        weights: [3], of the three.
-        spans: kind and first row of logits of each span; a last one says where they end.
-        row_starts: see `Axis`.
-        row_weights: see `Axis`.
-        low: see `Thresholds`.
-        middle: see `Thresholds`.
-        high: see `Thresholds`.
-        base: flat index of the column's first pixel.
-        line: room for a column of logits.
-        edges: see `_trace_all_in_python`.
-        count: edges so far.
-
-    Returns:
-        Edges by now, and the column's pixels above `low` and above `high`.
-    """
-    n_low, n_high = 0, 0
-    run = -1  # where the run that is being followed began
-    a = b = c = np.float32(0)
-    for k in range(len(spans) - 1):
-        kind, first, end = spans[k, 0], spans[k, 1], spans[k + 1, 1]
-        step = end - first
-        if kind == _MIXED:
-            step = 1
-            for i in range(first, end + 2):
-                line[i] = (
-                    weights[0] * mask[i, j]
-                    + weights[1] * mask[i, j + 1]
-                    + weights[2] * mask[i, j + 2]
-                )
-        for i in range(first, end, step):
-            begin_y, end_y = row_starts[i], row_starts[i + step]
-            if begin_y == end_y:
-                continue
-            here = kind
-            if kind == _MIXED:
-                a, b, c = line[i], line[i + 1], line[i + 2]
-                if a > high and b > high and c > high:
-                    here = _INSIDE
-                elif a <= low and b <= low and c <= low:
-                    here = _OUTSIDE
-            if here == _INSIDE:
-                n_low += end_y - begin_y
-                n_high += end_y - begin_y
-                if run < 0:
-                    run = begin_y
-            elif here == _OUTSIDE:
-                if run >= 0:
-                    count = _add_run(edges, count, base + run, base + begin_y)
-                    run = -1
-            else:
-                for y in range(begin_y, end_y):
-                    v = row_weights[y, 0] * a + row_weights[y, 1] * b + row_weights[y, 2] * c
-                    n_low += v > low
-                    n_high += v > high
-                    if v > middle:
-                        if run < 0:
-                            run = y
-                    elif run >= 0:
-                        count = _add_run(edges, count, base + run, base + y)
-                        run = -1
-    if run >= 0:
-        count = _add_run(edges, count, base + run, base + row_starts[spans[-1, 1]])
-    return count, n_low, n_high
 
 
 def _window_in_python(logits: FloatArray, low: np.float32) -> tuple[int, int, int, int]:
@@ -374,18 +330,15 @@ def load_kernel() -> None:
     Tracer(crop, 4, sam, Thresholds.around(0.0, 1.0)).trace(np.ones((1, 4, 4), np.float32))
 
 
-def _compiled(function: Callable[..., Any], inline: str = "never") -> Callable[..., Any]:
+def _compiled(function: Callable[..., Any]) -> Callable[..., Any]:
     # Without the interpreter's lock, so that threads trace masks side by side.
-    compiled = partial(numba.njit, nogil=True, inline=inline)
     try:
-        return compiled(cache=True)(function)  # type: ignore[no-any-return]
+        return numba.njit(nogil=True, cache=True)(function)  # type: ignore[no-any-return]
     except RuntimeError:  # there is nowhere to keep it: a read-only installation without a home
-        return compiled()(function)  # type: ignore[no-any-return]
+        return numba.njit(nogil=True)(function)  # type: ignore[no-any-return]
 
 
 _add_run = _compiled(_add_run_in_python)
 _window = _compiled(_window_in_python)
 _sort_into_kinds = _compiled(_sort_into_kinds_in_python)
-# A call costs more than many a column: arrays are counted in and out.
-_trace_column = _compiled(_trace_column_in_python, inline="always")
 _trace_all = _compiled(_trace_all_in_python)

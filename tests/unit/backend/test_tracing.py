@@ -129,7 +129,7 @@ def test_what_is_not_a_number_is_no_mask() -> None:
 def test_the_kernel_computes_what_its_source_says(monkeypatch: pytest.MonkeyPatch) -> None:
     """Numba compiled it; here it runs as Python, where an index out of range is an error."""
     compiled = [trace(logits, (3, 2, 40, 33), 40) for logits in blobs(5)]
-    for name in ("_trace_all", "_trace_column", "_window", "_sort_into_kinds", "_add_run"):
+    for name in ("_trace_all", "_window", "_sort_into_kinds", "_add_run"):
         monkeypatch.setattr(tracing, name, getattr(tracing, f"{name}_in_python"))
     for logits, wanted in zip(blobs(5), compiled, strict=True):
         found = trace(logits, (3, 2, 40, 33), 40)
