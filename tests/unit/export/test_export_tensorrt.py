@@ -88,6 +88,11 @@ def test_plans_of_sam_fail_when_their_masks_move() -> None:
         check_sam(fake_sam(4.0), fake_sam(0.0), SETTINGS, np.random.default_rng(0))
 
 
+def test_another_bound_can_be_set() -> None:
+    rng = np.random.default_rng(0)
+    assert check_sam(fake_sam(4.0), fake_sam(0.0), SETTINGS, rng, min_mean_iou=0.5) > 0.5
+
+
 def test_plans_of_sam_fail_when_they_are_not_finite() -> None:
     def not_a_number(inputs: Mapping[str, Any]) -> dict[str, Any]:
         return {k: v * np.nan for k, v in fake_sam(0.0).decode(inputs).items()}
