@@ -62,7 +62,6 @@ def test_images_in_a_shard(scenes: Path, server: EmbeddedServer, tmp_path: Path)
     assert "sa_000000.tar" in page
 
 
-@pytest.mark.full
 def test_images_on_s3(scenes: Path, server: EmbeddedServer, bucket: str, tmp_path: Path) -> None:
     storage = open_storage(f"{bucket}/scenes")
     for path in scenes.iterdir():

@@ -173,6 +173,15 @@ def test_sam_in_eight_bits_says_so(preset: Preset, tmp_path: Path) -> None:
     assert not any(node.op_type == "MatMulInteger" for node in segmenter.node)
 
 
+def test_masks_that_are_others_in_eight_bits_are_refused(
+    preset: Preset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ssa_export.int8.MIN_MEAN_IOU", 1.1)
+    with pytest.raises(ParityError, match=r"expected at least 1\.1"):
+        export_repository(preset, tmp_path / "repository", options=ExportOptions(int8=True))
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.fixture
 def fake_plans(monkeypatch: pytest.MonkeyPatch) -> None:
     """All but TensorRT itself: an ONNX file plays the plan."""
