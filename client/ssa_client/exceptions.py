@@ -71,7 +71,7 @@ def from_triton(error: InferenceServerException) -> SsaError:
     """The member of the tree for a failed call; it carries the server's message whole."""
     status, message = error.status(), error.message() or "no message"
     kind = _KIND_OF_STATUS.get(status, ServerError)
-    if _PROCESS_IS_AWAY in message:
+    if kind is ServerError and _PROCESS_IS_AWAY in message:
         kind = ServerUnavailableError
     if kind is ServerError:
         # Which of the many other statuses it was is part of what went wrong.
