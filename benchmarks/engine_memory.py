@@ -50,11 +50,13 @@ def measure(repository: Path, masks: int, requests: int) -> dict[str, float]:
         return {name: peak_mb(pid) for pid, name in processes.items()}
 
 
-def peak_mb(pid: int) -> float:
-    """The high-water mark of a process's resident memory; psutil has only the present one."""
+def peak_mb(pid: int | str, field: str = "VmHWM") -> float:
+    """The high-water mark of a process's resident memory, or another field of its status.
+
+    psutil has only the present one.
+    """
     lines = Path(f"/proc/{pid}/status").read_text(encoding="utf-8").splitlines()
-    kilobytes = next(line.split()[1] for line in lines if line.startswith("VmHWM"))
-    return int(kilobytes) / 1024
+    return int(next(line.split()[1] for line in lines if line.startswith(field))) / 1024
 
 
 def write(masks: list[int], total: int, peaks: list[dict[str, float]]) -> None:

@@ -23,6 +23,7 @@ import numpy.typing as npt
 import torch
 from pycocotools import mask as coco_mask
 
+from benchmarks.engine_memory import peak_mb
 from benchmarks.replayed_sam import Recording, replaying_sam
 from benchmarks.tables import machine, table, write
 from ssa_backend.masks.generation import MaskGenerator
@@ -109,16 +110,10 @@ def measured(
     side(small, recording, RepositorySettings("", settings.sam, masks=one))
     # Forget the high-water mark so far.
     Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
-    before = memory_mb("VmRSS")
+    before = peak_mb("self", "VmRSS")
     started = time.perf_counter()
     counts = side(rgb, recording, settings)
-    return Outcome(counts, time.perf_counter() - started, memory_mb("VmHWM") - before)
-
-
-def memory_mb(field: str) -> float:
-    """A line of this process's status."""
-    lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
-    return int(next(line.split()[1] for line in lines if line.startswith(field))) / 1024
+    return Outcome(counts, time.perf_counter() - started, peak_mb("self") - before)
 
 
 def drawn(

@@ -9,13 +9,13 @@ were is the processor time of all of its processes and the client's over the tim
 from __future__ import annotations
 
 import argparse
+import os
 import statistics
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import psutil
-
+from benchmarks.engine_cost import cpu_s
 from benchmarks.in_process import ClosedSet
 from benchmarks.perf_analyzer import as_jpeg
 from benchmarks.tables import machine, table, write
@@ -42,7 +42,7 @@ def main() -> None:
     with embedded as server, SsaClient(server.grpc_url, timeout_s=600) as client:
         overhead = compare(ClosedSet(repository), client, jpegs)
         assert server.process
-        processes = [psutil.Process(pid) for pid in (server.process.pid, *server.process.stubs())]
+        processes = [os.getpid(), server.process.pid, *server.process.stubs()]
         rows = [throughput(client, jpegs, level, processes) for level in LEVELS]
     first = float(rows[0][1])
     for row in rows:
@@ -84,7 +84,7 @@ def compare(in_process: ClosedSet, client: SsaClient, jpegs: list[bytes]) -> lis
 
 
 def throughput(
-    client: SsaClient, jpegs: list[bytes], level: int, processes: list[psutil.Process]
+    client: SsaClient, jpegs: list[bytes], level: int, processes: list[int]
 ) -> list[str]:
     """A row of the table: `level` requests on their way all the time."""
 
@@ -104,12 +104,6 @@ def throughput(
         f"{1000 * statistics.median(latencies):.0f}",
         f"{(cpu_s(processes) - cpu) / seconds:.2f}",
     ]
-
-
-def cpu_s(processes: list[psutil.Process]) -> float:
-    """Processor seconds so far, this process's own among them."""
-    times = [process.cpu_times() for process in processes]
-    return time.process_time() + sum(t.user + t.system for t in times)
 
 
 if __name__ == "__main__":
