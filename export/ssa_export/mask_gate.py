@@ -1,4 +1,4 @@
-"""Whether another runtime draws the same masks: what decides on a TensorRT plan.
+"""Whether another runtime draws the same masks: what decides on a TensorRT plan, and on 8 bits.
 
 A small error of the tensors says little: an encoder in half precision can be off by a percent and
 segment well, or be off by as much and segment nothing. So the masks themselves are compared, after
