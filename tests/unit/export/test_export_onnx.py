@@ -127,6 +127,7 @@ def test_pooling_by_matrices_is_adaptive_pooling(output_size: Any) -> None:
 def test_compare() -> None:
     wanted = np.array([0.0, 2.0, -4.0], np.float32)
     assert compare("x", wanted, wanted, 0.0) == (0.0, 0.0)
+    assert compare("no masks", wanted[:0], wanted[:0], 0.0) == (0.0, 0.0)
     absolute, relative = compare("x", wanted + 0.5, wanted, 0.2)
     assert (absolute, relative) == (0.5, 0.125)
     with pytest.raises(ParityError, match="x differs"):
