@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 import triton_python_backend_utils as pb_utils
 
+from ssa_backend.cuda.device import on_gpu
 from ssa_backend.errors import InvalidInputError
 from ssa_backend.settings import S, from_json
 from ssa_backend.specs import Model, Tensor
@@ -86,29 +87,32 @@ class Step(ABC):
             return _error(f"{name} failed: {type(error).__name__}: {error}")
 
 
-def call_model(model: Model, inputs: Arrays) -> Arrays:
-    """Run another model of the server (BLS) on arrays in host memory.
+def call_model(model: Model, inputs: Arrays, stay_on_gpu: bool = False) -> Arrays:
+    """Run another model of the server (BLS).
 
     Args:
         model: whom to call.
-        inputs: an array for each of its inputs, by name.
+        inputs: an array for each of its inputs, by name, NumPy's or CuPy's.
+        stay_on_gpu: leave outputs that the model makes on a GPU there.
 
     Returns:
-        An array for each of its outputs, by name.
+        An array for each of its outputs, by name: NumPy's, or CuPy's for one left on a GPU.
 
     Raises:
         ModelCallError: the model answered with an error.
     """
+    # Without a preference Triton leaves outputs where the model made them.
+    memory = pb_utils.PreferredMemory(pb_utils.TRITONSERVER_MEMORY_CPU)
     response = pb_utils.InferenceRequest(
         model_name=model.name,
         requested_output_names=[tensor.name for tensor in model.outputs],
         inputs=[_to_tensor(tensor, inputs) for tensor in model.inputs],
-        preferred_memory=pb_utils.PreferredMemory(pb_utils.TRITONSERVER_MEMORY_CPU),
+        **({} if stay_on_gpu else {"preferred_memory": memory}),
     ).exec()
     if response.has_error():
         raise ModelCallError(f"{model.name}: {response.error().message()}")
     return {
-        tensor.name: pb_utils.get_output_tensor_by_name(response, tensor.name).as_numpy()
+        tensor.name: _to_array(pb_utils.get_output_tensor_by_name(response, tensor.name))
         for tensor in model.outputs
     }
 
@@ -139,8 +143,13 @@ def _to_array(tensor: Any) -> Any:
 
 
 def _to_tensor(tensor: Tensor, arrays: Arrays) -> Any:
-    array = np.ascontiguousarray(arrays[tensor.name], tensor.numpy_dtype)
-    return pb_utils.Tensor(tensor.name, array)
+    array = arrays[tensor.name]
+    if on_gpu(array):
+        import cupy
+
+        array = cupy.ascontiguousarray(array, tensor.numpy_dtype)
+        return pb_utils.Tensor.from_dlpack(tensor.name, array)
+    return pb_utils.Tensor(tensor.name, np.ascontiguousarray(array, tensor.numpy_dtype))
 
 
 def _traceback(error: Exception) -> str:

@@ -8,18 +8,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from types import ModuleType
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from ssa_backend.cuda import voting as cuda
+from ssa_backend.cuda.device import on_gpu, to_numpy
+from ssa_backend.interpolation import Taps
 from ssa_backend.rle import Runs
+
+FloatArray = npt.NDArray[np.float32]
 
 N_PROPOSALS = 3
 
 # The class map is made in tiles: that bounds the memory of scores [classes, rows, columns], and few
-# classes can win in a small tile. On a GPU, where starting work costs more, tiles have all columns.
+# classes can win in a small tile.
 _TILE_ROWS = 32
 _TILE_COLUMNS = 128
 
@@ -66,8 +70,8 @@ def label_masks(
         class_ids=class_ids,
         vote_shares=_shares(votes),
         proposals=_proposals(votes),
-        semantic_map=_to_numpy(paint(branch, top_masks(branch, masks), class_ids)),
-        branch_map=_to_numpy(branch),
+        semantic_map=to_numpy(paint(branch, top_masks(branch, masks), class_ids)),
+        branch_map=to_numpy(branch),
     )
 
 
@@ -87,23 +91,24 @@ def class_map(logits: Any, size_hw: tuple[int, int], align_corners: bool) -> Any
     Returns:
         [H, W] uint16, where the logits are.
     """
-    xp = _namespace(logits)
     _, low_height, low_width = logits.shape
     height, width = size_hw
-    top, bottom, fraction = _taps(height, low_height, align_corners, xp)
-    left, right, along = _taps(width, low_width, align_corners, xp)
-    grow_columns = _as_matrix(left, right, along, low_width, xp)
-    tile_columns = _TILE_COLUMNS if xp is np else width
-    result = xp.empty(size_hw, xp.uint16)
+    along_rows = Taps.of(height, low_height, align_corners=align_corners)
+    along_columns = Taps.of(width, low_width, align_corners=align_corners)
+    if on_gpu(logits):
+        return cuda.class_map(logits, along_rows, along_columns)
+    left, right = along_columns.low, along_columns.high
+    grow_columns = along_columns.matrix(low_width)
+    result = np.empty(size_hw, np.uint16)
     for y in range(0, height, _TILE_ROWS):
         rows = slice(y, y + _TILE_ROWS)
-        weight = fraction[rows, None]
-        low, high = top[rows], bottom[rows]
-        winners = able_to_win(logits[:, int(low[0]) : int(high[-1]) + 1], xp)
-        for x in range(0, width, tile_columns):
-            columns = slice(x, x + tile_columns)
+        weight = along_rows.fraction[rows, None]
+        low, high = along_rows.low[rows], along_rows.high[rows]
+        winners = able_to_win(logits[:, int(low[0]) : int(high[-1]) + 1])
+        for x in range(0, width, _TILE_COLUMNS):
+            columns = slice(x, x + _TILE_COLUMNS)
             first, last = int(left[columns][0]), int(right[columns][-1])
-            able = xp.flatnonzero(winners[:, max(first - 1, 0) : last + 1].any(axis=1))
+            able = np.flatnonzero(winners[:, max(first - 1, 0) : last + 1].any(axis=1))
             used, some = slice(first, last + 1), able[:, None]
             tile = logits[some, low, used] * (1 - weight) + logits[some, high, used] * weight
             scores = tile.reshape(-1, tile.shape[2]) @ grow_columns[used, columns]
@@ -111,7 +116,7 @@ def class_map(logits: Any, size_hw: tuple[int, int], align_corners: bool) -> Any
     return result
 
 
-def able_to_win(logits: Any, xp: ModuleType) -> Any:
+def able_to_win(logits: FloatArray) -> npt.NDArray[np.bool_]:
     """Which classes can be the largest somewhere between the given positions, column by column.
 
     What lies between four neighbours is at most their maximum and at least their minimum: a class
@@ -128,17 +133,16 @@ def able_to_win(logits: Any, xp: ModuleType) -> Any:
         if logits.shape[axis] > 1:
             before = (slice(None),) * axis
             first, second = (*before, slice(-1)), (*before, slice(1, None))
-            high = xp.maximum(high[first], high[second])
-            low = xp.minimum(low[first], low[second])
+            high = np.maximum(high[first], high[second])
+            low = np.minimum(low[first], low[second])
     bound = low.max(axis=0)
-    slack = xp.float32(_ROUNDING) * xp.abs(logits).max()
-    return (high >= bound - slack).any(axis=1)
+    slack = np.float32(_ROUNDING) * np.abs(logits).max()
+    able: npt.NDArray[np.bool_] = (high >= bound - slack).any(axis=1)
+    return able
 
 
-def _argmax(scores: Any) -> Any:
+def _argmax(scores: FloatArray) -> npt.NDArray[np.int64]:
     """`scores.argmax(axis=0)` of [M, h, w]; NumPy's own walks memory the slow way."""
-    if not isinstance(scores, np.ndarray):
-        return scores.argmax(axis=0)
     best = scores[0].copy()
     winner = np.zeros(best.shape, np.int64)
     for index in range(1, len(scores)):
@@ -146,38 +150,6 @@ def _argmax(scores: Any) -> Any:
         np.copyto(winner, index, where=better)
         np.copyto(best, scores[index], where=better)
     return winner
-
-
-def _taps(length: int, low_length: int, align_corners: bool, xp: ModuleType) -> tuple[Any, ...]:
-    """For each output position the two inputs it lies between, and how far it is to the second."""
-    position = xp.arange(length, dtype=xp.float32)
-    if align_corners:
-        scale = (low_length - 1) / (length - 1) if length > 1 else 0.0
-        position = position * xp.float32(scale)
-    else:
-        position = (position + xp.float32(0.5)) * xp.float32(low_length / length)
-        position = (position - xp.float32(0.5)).clip(0)
-    low = xp.minimum(position.astype(xp.int64), low_length - 1)
-    high = xp.minimum(low + 1, low_length - 1)
-    return low, high, position - low.astype(xp.float32)
-
-
-def _as_matrix(low: Any, high: Any, fraction: Any, low_length: int, xp: ModuleType) -> Any:
-    """The taps as a matrix [low_length, length], so that a product applies them."""
-    matrix = xp.zeros((low_length, len(low)), xp.float32)
-    column = xp.arange(len(low))
-    matrix[low, column] = 1 - fraction
-    matrix[high, column] += fraction
-    return matrix
-
-
-def _namespace(array: Any) -> ModuleType:
-    """NumPy or CuPy, whichever the array belongs to; CuPy is imported only by who has it."""
-    if isinstance(array, np.ndarray):
-        return np
-    import cupy
-
-    return cupy  # type: ignore[no-any-return]
 
 
 def count_votes(branch_map: Any, masks: Sequence[Runs], classes: int) -> npt.NDArray[np.int64]:
@@ -191,10 +163,8 @@ def count_votes(branch_map: Any, masks: Sequence[Runs], classes: int) -> npt.NDA
     Returns:
         [N, K] int64, NumPy.
     """
-    if not isinstance(branch_map, np.ndarray):
-        from ssa_backend import voting_kernel
-
-        return voting_kernel.count_votes(branch_map, masks, classes)
+    if on_gpu(branch_map):
+        return cuda.count_votes(branch_map, masks, classes)
     # The map in runs of one class, as masks are: what is added up are pieces of runs, not pixels.
     by_column = branch_map.T.ravel()
     starts = np.append(0, np.flatnonzero(by_column[1:] != by_column[:-1]) + 1)
@@ -224,10 +194,8 @@ def top_masks(branch_map: Any, masks: Sequence[Runs]) -> Any:
         [H, W] int32, where the branch map is: the index of the last mask over each pixel, -1 where
         there is none.
     """
-    if not isinstance(branch_map, np.ndarray):
-        from ssa_backend import voting_kernel
-
-        return voting_kernel.top_masks(branch_map.shape, masks)
+    if on_gpu(branch_map):
+        return cuda.top_masks(branch_map.shape, masks)
     height, width = branch_map.shape
     top = np.full((width, height), -1, np.int32)
     for index, mask in enumerate(masks):
@@ -248,14 +216,11 @@ def paint(branch_map: Any, top: Any, class_ids: npt.NDArray[np.int32]) -> Any:
     Returns:
         [H, W] uint16.
     """
-    xp = _namespace(branch_map)
     # One more entry at the end, which -1 picks: an empty list of masks can be indexed too.
-    lookup = xp.asarray(np.append(class_ids, 0).astype(np.uint16))
-    return xp.where(top >= 0, lookup[top], branch_map)
-
-
-def _to_numpy(array: Any) -> npt.NDArray[np.uint16]:
-    return np.ascontiguousarray(array if isinstance(array, np.ndarray) else array.get())
+    lookup = np.append(class_ids, 0).astype(np.uint16)
+    if on_gpu(branch_map):
+        return cuda.paint(branch_map, top, lookup)
+    return np.where(top >= 0, lookup[top], branch_map)
 
 
 def _shares(votes: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:

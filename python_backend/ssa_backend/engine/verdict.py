@@ -43,7 +43,7 @@ def count_winners(
     columns = Taps.of(width, low_width, slice(x0 - window.x0, x1 - window.x0 + 1))
     used = slice(rows.low[0], rows.high[-1] + 1)
     near = logits[:, used, columns.low[0] : columns.high[-1] + 1]
-    able = np.flatnonzero(able_to_win(near, np).any(axis=1))
+    able = np.flatnonzero(able_to_win(near).any(axis=1))
     counts = np.zeros(names, np.int64)
     if len(able) == 1:
         counts[able] = mask.area

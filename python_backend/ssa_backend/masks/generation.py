@@ -16,12 +16,13 @@ import numpy.typing as npt
 
 from ssa_backend import rle
 from ssa_backend.batches import in_batches
+from ssa_backend.cuda.device import on_gpu
 from ssa_backend.images import resized_hw, sam_pixel_values
 from ssa_backend.masks.boxes import near_crop_edge, nms
 from ssa_backend.masks.candidates import Candidates, concatenate
 from ssa_backend.masks.grid import Crop, plan_crops
 from ssa_backend.masks.regions import clean_candidates
-from ssa_backend.masks.tracing import Thresholds, Tracer, load_kernel
+from ssa_backend.masks.tracing import Thresholds, Traced, Tracer, load_kernel
 from ssa_backend.settings import MaskSettings, SamSettings
 
 FloatArray = npt.NDArray[np.float32]
@@ -34,7 +35,8 @@ MAX_IMAGE_BYTES = 64 << 20
 # [1, 3, S, S] float32 pixels -> [1, C, G, G] float32 embedding
 Encode = Callable[[FloatArray], FloatArray]
 # embedding, [P, 1, 2] float32 points, [P, 1] int64 labels, an IoU -> float32 logits [K, M, M] of
-# the masks whose predicted IoU is above it, prompt by prompt, and all predicted IoUs, [P, 3]
+# the masks whose predicted IoU is above it, prompt by prompt, and all predicted IoUs, [P, 3].
+# Embeddings and logits may be CuPy's: then they stay on the GPU between the networks.
 Decode = Callable[
     [FloatArray, FloatArray, npt.NDArray[np.int64], float], tuple[FloatArray, FloatArray]
 ]
@@ -136,8 +138,7 @@ class MaskGenerator:
             labels = np.ones(prompts.shape[:2], np.int64)
             logits, ious = self._decode(embedding, prompts, labels, min_iou)
             prompt, output = np.nonzero(ious > min_iou)
-            shares = np.array_split(logits, self._threads)
-            traced = [mask for share in self._pool.map(tracer.trace, shares) for mask in share]
+            traced = self._trace(tracer, logits)
             stable = [
                 (i, j, mask)
                 for i, j, mask in zip(prompt, output, traced, strict=True)
@@ -157,6 +158,12 @@ class MaskGenerator:
             return [candidates.take(np.flatnonzero(inside))]
 
         return concatenate(in_batches(passing, len(crop.points), self._prompts(settings)))
+
+    def _trace(self, tracer: Tracer, logits: FloatArray) -> list[Traced | None]:
+        if on_gpu(logits):  # which has threads of its own
+            return tracer.trace(logits)
+        shares = np.array_split(logits, self._threads)
+        return [mask for share in self._pool.map(tracer.trace, shares) for mask in share]
 
     def _prompts(self, settings: MaskSettings) -> int:
         """Prompts of one call of the decoder, at most; the masks do not depend on it."""

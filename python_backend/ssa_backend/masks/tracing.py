@@ -16,6 +16,8 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
+from ssa_backend.cuda import tracing as cuda
+from ssa_backend.cuda.device import on_gpu
 from ssa_backend.images import resized_hw
 from ssa_backend.interpolation import Taps
 from ssa_backend.masks.grid import Crop
@@ -119,18 +121,11 @@ class Tracer:
         Source: segment-anything `Sam.postprocess_masks` and `calculate_stability_score`.
 
         Args:
-            logits: [N, mask_size, mask_size] float32, rows first.
+            logits: [N, mask_size, mask_size] float32, rows first; NumPy's or CuPy's.
         """
-        rows, columns = self._rows, self._columns
-        axes = (columns.starts, columns.weights, rows.starts, rows.weights)
+        trace = cuda.trace if on_gpu(logits) else _trace
         place = (self._x0, self._y0, self._image_height)
-        counts = np.zeros((len(logits), 3), np.int64)
-        room = 2 * _USUAL_RUNS * len(columns.weights) * len(logits)
-        while True:
-            edges = np.empty(room, np.int64)
-            _trace_all(logits, *axes, *self._thresholds, *place, edges, counts)
-            if (room := int(counts[:, 0].sum())) <= len(edges):
-                break
+        edges, counts = trace(logits, self._columns, self._rows, self._thresholds, place)
         found: list[Traced | None] = []
         end = 0
         for n_edges, low, high in counts.tolist():
@@ -140,6 +135,24 @@ class Tracer:
             traced = Traced(Runs(starts, runs[:, 1] - starts), high / low) if n_edges else None
             found.append(traced)
         return found
+
+
+def _trace(
+    logits: FloatArray,
+    columns: Axis,
+    rows: Axis,
+    thresholds: Thresholds,
+    place: tuple[int, int, int],
+) -> tuple[IntArray, IntArray]:
+    """Where masks begin and end; see `ssa_backend.cuda.tracing.trace`."""
+    counts = np.zeros((len(logits), 3), np.int64)
+    room = 2 * _USUAL_RUNS * len(columns.weights) * len(logits)
+    while True:
+        edges = np.empty(room, np.int64)
+        axes = (columns.starts, columns.weights, rows.starts, rows.weights)
+        _trace_all(logits, *axes, *thresholds, *place, edges, counts)
+        if (room := int(counts[:, 0].sum())) <= len(edges):
+            return edges[:room], counts
 
 
 def _trace_all_in_python(

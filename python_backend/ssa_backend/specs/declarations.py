@@ -58,6 +58,8 @@ class Model:
     settings: tuple[str, ...] = ()
     # Files of its version folder that `ssa export` writes, beside `model.py`.
     files: tuple[str, ...] = ()
+    # Whether a Python step takes tensors that lie on a GPU where they are, as CuPy arrays.
+    takes_gpu_tensors: bool = False
     # Whether a TensorRT plan can take the place of its ONNX file.
     tensorrt: bool = True
 

@@ -86,6 +86,7 @@ MASK_GENERATION = Model(
     outputs=MASK_OUTPUTS,
     calls=(SAM_IMAGE_ENCODER, SAM_MASK_DECODER),
     settings=("sam", "masks"),
+    takes_gpu_tensors=True,
 )
 
 SEMANTIC_VOTING = Model(
@@ -94,6 +95,7 @@ SEMANTIC_VOTING = Model(
     inputs=(SEGMENTER_LOGITS, SEGMENTATION, SIZE),
     outputs=LABEL_OUTPUTS,
     settings=("segmenter",),
+    takes_gpu_tensors=True,
 )
 
 CAPTIONING = Model(
@@ -113,6 +115,7 @@ ENGINE_VOTING = Model(
     inputs=(COCO_LOGITS, ADE20K_LOGITS, SEGMENTATION, SIZE),
     outputs=VOTE_OUTPUTS,
     settings=("coco", "ade20k"),
+    takes_gpu_tensors=True,
 )
 
 LABEL_DECISION = Model(

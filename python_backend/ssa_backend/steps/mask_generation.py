@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ssa_backend import specs
+from ssa_backend.cuda.device import to_numpy
 from ssa_backend.masks.generation import FloatArray, MaskGenerator
 from ssa_backend.settings import MaskSettings, SamSettings
 from ssa_backend.triton import Arrays, Step, call_model
@@ -32,7 +33,7 @@ class TritonPythonModel(Step):
 
     def run(self, inputs: Arrays, parameters: Mapping[str, Any]) -> Arrays:
         """Generate the masks of one image."""
-        rgb = inputs[specs.RGB.name]
+        rgb = to_numpy(inputs[specs.RGB.name])
         embedding = inputs[specs.IMAGE_EMBEDDINGS.name]
         masks = self.generator.generate(rgb, embedding, self.defaults.updated(parameters))
         return {
@@ -49,7 +50,9 @@ class TritonPythonModel(Step):
 
 def encode(pixels: FloatArray) -> FloatArray:
     """Run SAM's image encoder; [1, 3, S, S] to [1, C, G, G]."""
-    outputs = call_model(specs.SAM_IMAGE_ENCODER, {specs.PIXEL_VALUES.name: pixels})
+    outputs = call_model(
+        specs.SAM_IMAGE_ENCODER, {specs.PIXEL_VALUES.name: pixels}, stay_on_gpu=True
+    )
     return outputs[specs.IMAGE_EMBEDDINGS.name]
 
 
@@ -63,5 +66,5 @@ def decode(
         specs.POINT_LABELS.name: labels,
         specs.MIN_IOU.name: np.array([min_iou], np.float32),
     }
-    outputs = call_model(specs.SAM_MASK_DECODER, inputs)
-    return outputs[specs.LOW_RES_MASKS.name], outputs[specs.IOU_PREDICTIONS.name]
+    outputs = call_model(specs.SAM_MASK_DECODER, inputs, stay_on_gpu=True)
+    return outputs[specs.LOW_RES_MASKS.name], to_numpy(outputs[specs.IOU_PREDICTIONS.name])

@@ -1,4 +1,4 @@
-// Follows the kernels' source: launches them as voting_kernel.py does.
+// Follows the kernels' source: runs a kernel as a GPU would, block by block.
 #include <thread>
 #include <vector>
 
@@ -18,18 +18,4 @@ static void launch(unsigned blocks, unsigned threads, Kernel kernel) {
     }
     for (auto& thread : running) thread.join();
     pthread_barrier_destroy(&barrier);
-}
-
-extern "C" void launch_vote(
-    unsigned blocks, unsigned threads, const unsigned short* by_column, const long long* starts,
-    const long long* lengths, const long long* first_run, int classes, int* votes)
-{
-    launch(blocks, threads, [=] { vote(by_column, starts, lengths, first_run, classes, votes); });
-}
-
-extern "C" void launch_top(
-    unsigned blocks, unsigned threads, const long long* starts, const long long* lengths,
-    const long long* first_run, int* top_mask)
-{
-    launch(blocks, threads, [=] { top(starts, lengths, first_run, top_mask); });
 }

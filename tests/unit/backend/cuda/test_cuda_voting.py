@@ -1,10 +1,7 @@
-"""The CUDA kernel's own source, compiled for the CPU, and on a GPU where there is one."""
+"""The vote's CUDA kernels, compiled for the CPU, and on a GPU where there is one."""
 
 from __future__ import annotations
 
-import ctypes
-import shutil
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -13,67 +10,26 @@ import numpy.typing as npt
 import pytest
 
 from ssa_backend import voting
+from ssa_backend.cuda import voting as kernels
+from ssa_backend.cuda.device import THREADS
+from ssa_backend.cuda.voting import FlatRuns
+from ssa_backend.interpolation import Taps
 from ssa_backend.rle import Runs, runs_of_mask
-from ssa_backend.voting_kernel import SOURCE, THREADS, FlatRuns
+from tests.unit.backend.cuda.cpu import Cpu, gpu_missing
 from tests.unit.backend.random_masks import random_masks
 
-HERE = Path(__file__).parent
-FLAGS = ("-std=c++17", "-O1", "-Wall", "-shared", "-fPIC", "-pthread")
 CLASSES = 11
 NO_PIXELS = Runs(np.zeros(0, np.int64), np.zeros(0, np.int64))
 
-Counts = tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]
-
-
-def gpu_missing() -> str:
-    """Why there is no CuPy to compare with; empty where there is."""
-    try:
-        import cupy
-
-        cupy.cuda.runtime.getDeviceCount()
-    except ImportError:
-        return "CuPy is not installed"
-    except Exception as error:  # CuPy without a driver
-        return f"CuPy finds no GPU: {error}"
-    return ""
-
 
 @pytest.fixture(scope="module")
-def compiled(tmp_path_factory: pytest.TempPathFactory) -> ctypes.CDLL:
-    """The kernel between a header that stands in for CUDA and one that launches it."""
-    compiler = shutil.which("g++")
-    if compiler is None:
-        pytest.skip("g++ is not installed: the CUDA source cannot be compiled for the CPU")
-    folder = tmp_path_factory.mktemp("kernel")
-    source, library = folder / "vote.cpp", folder / "vote.so"
-    source.write_text(f'#include "cuda_shim.h"\n{SOURCE}\n#include "cuda_launch.h"\n')
-    subprocess.run(
-        [compiler, *FLAGS, f"-I{HERE}", str(source), "-o", str(library)],
-        check=True,
-    )
-    return ctypes.CDLL(str(library))
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("voting")
 
 
-def on_the_cpu(
-    library: ctypes.CDLL,
-    threads: int,
-    branch: npt.NDArray[np.uint16],
-    masks: list[Runs],
-) -> Counts:
-    """As `voting_kernel.count_votes` and `top_masks`, with every array NumPy's."""
-    by_column = np.ascontiguousarray(branch.T)
-    runs = FlatRuns.of(masks)
-    votes = np.full((len(masks), CLASSES), 12345, np.int32)
-    top = np.full(by_column.shape, -1, np.int32)
-    grid = [ctypes.c_uint(n) for n in (len(masks), threads)]
-    flat = [pointer(array) for array in (runs.starts, runs.lengths, runs.first_run)]
-    library.launch_vote(*grid, pointer(by_column), *flat, ctypes.c_int(CLASSES), pointer(votes))
-    library.launch_top(*grid, *flat, pointer(top))
-    return votes, top.T
-
-
-def pointer(array: npt.NDArray[Any]) -> ctypes.c_void_p:
-    return ctypes.c_void_p(array.ctypes.data)
+@pytest.fixture(scope="module", params=[32, THREADS])
+def cpu(request: pytest.FixtureRequest, folder: Path) -> Cpu:
+    return Cpu(folder, request.param)
 
 
 def by_numpy(branch: npt.NDArray[np.uint16], masks: list[Runs]) -> tuple[Any, Any]:
@@ -98,15 +54,45 @@ def cases() -> dict[str, tuple[npt.NDArray[np.uint16], list[Runs]]]:
     everything = runs_of_mask(np.ones((40, 40), np.bool_))
     found["every thread on one counter"] = (one_class, [everything] * 3)
     found["masks without pixels"] = (one_class, [NO_PIXELS, everything, NO_PIXELS])
+    found["no masks"] = (one_class, [])
     return found
 
 
-@pytest.mark.parametrize("threads", [32, THREADS])
 @pytest.mark.parametrize("name", cases())
-def test_the_kernel_counts_as_numpy_does(compiled: ctypes.CDLL, name: str, threads: int) -> None:
+def test_the_kernels_count_as_numpy_does(cpu: Cpu, name: str) -> None:
     branch, masks = cases()[name]
-    found = on_the_cpu(compiled, threads, branch, masks)
-    assert_equal_counts(found, by_numpy(branch, masks))
+    votes = kernels.count_votes(branch, masks, CLASSES, cpu)
+    height, width = branch.shape
+    top = kernels.top_masks((height, width), masks, cpu)
+    assert_equal_counts((votes, top), by_numpy(branch, masks))
+    lookup = np.arange(len(masks) + 1, dtype=np.uint16)
+    painted = kernels.paint(branch, top, lookup, cpu)
+    np.testing.assert_array_equal(painted, voting.paint(branch, top, lookup[:-1].astype(np.int32)))
+
+
+@pytest.mark.parametrize("align_corners", [True, False])
+@pytest.mark.parametrize("size_hw", [(93, 120), (7, 5), (1, 200), (64, 1)])
+def test_the_kernel_finds_numpys_classes(
+    cpu: Cpu, size_hw: tuple[int, int], align_corners: bool
+) -> None:
+    logits = np.random.default_rng(1).normal(size=(CLASSES, 12, 17)).astype(np.float32)
+    rows, columns = (
+        Taps.of(length, low_length, align_corners=align_corners)
+        for length, low_length in zip(size_hw, logits.shape[1:], strict=True)
+    )
+    found = kernels.class_map(logits, rows, columns, cpu)
+    expected = voting.class_map(logits, size_hw, align_corners)
+    assert (found.dtype, found.shape) == (expected.dtype, expected.shape)
+    # Where two classes' scores are equal to within rounding, either may win.
+    assert np.count_nonzero(found != expected) <= 0.001 * expected.size
+
+
+def test_equal_logits_give_the_lowest_class(cpu: Cpu) -> None:
+    logits = np.zeros((4, 3, 3), np.float32)
+    logits[1] = logits[3] = -1
+    assert (kernels.class_map(logits, Taps.of(10, 3), Taps.of(40, 3), cpu) == 0).all()
+    logits -= 5
+    assert (kernels.class_map(logits, Taps.of(10, 3), Taps.of(40, 3), cpu) == 0).all()
 
 
 def test_flat_runs_of_no_masks() -> None:
@@ -116,11 +102,11 @@ def test_flat_runs_of_no_masks() -> None:
 
 @pytest.mark.gpu
 @pytest.mark.skipif(bool(gpu_missing()), reason=gpu_missing() or "a GPU is there")
-@pytest.mark.parametrize("name", [*cases(), "no masks"])
+@pytest.mark.parametrize("name", cases())
 def test_cupy_counts_as_numpy_does(name: str) -> None:
     import cupy
 
-    branch, masks = cases().get(name, (np.zeros((30, 20), np.uint16), []))
+    branch, masks = cases()[name]
     on_device = cupy.asarray(branch)
     votes = voting.count_votes(on_device, masks, CLASSES)
     top = voting.top_masks(on_device, masks)
