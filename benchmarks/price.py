@@ -1,4 +1,4 @@
-"""What speed costs where answers may change: 8 bits and coarser grids, against the exact service.
+"""What speed costs where answers may change: 8 bits and fewer prompts, against the exact service.
 
     python -m benchmarks.price [--scenes 30] [--vit-b]
 
@@ -89,6 +89,8 @@ def main() -> None:
             scenes,
             ("exact", arguments.model_repository, {}),
             ("int8", eight_bits, {}),
+            ("adaptive prompts", arguments.model_repository, {"adaptive_prompts": 1}),
+            ("int8 and adaptive prompts", eight_bits, {"adaptive_prompts": 1}),
             ("24 points a side", arguments.model_repository, {"points_per_side": 24}),
             ("16 points a side", arguments.model_repository, {"points_per_side": 16}),
         )
@@ -101,8 +103,8 @@ def main() -> None:
         "# What speed costs",
         f"Written by `python -m benchmarks.price`: {len(scenes)} held-out scenes of 640x480, a "
         "32-point grid where nothing else is said, each way in turn on its own server or settings. "
-        "`--int8` is an option of `ssa export`; a grid is a setting of the request. Neither is "
-        "ever on by itself.",
+        "`--int8` is an option of `ssa export`; a grid and `adaptive_prompts=1` are settings of "
+        "the request. None is ever on by itself.",
         machine(),
         *paragraphs,
     )

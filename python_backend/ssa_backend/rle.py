@@ -35,6 +35,15 @@ class Runs:
         """Number of foreground pixels."""
         return int(self.lengths.sum())
 
+    def contains(self, pixels: IntArray) -> npt.NDArray[np.bool_]:
+        """Which pixels, int64 [P] column-major flat indices, are foreground; bool [P]."""
+        # A run of no pixels in front of all, for pixels before the first.
+        ends = np.append(0, self.starts + self.lengths)
+        inside: npt.NDArray[np.bool_] = (
+            pixels < ends[np.searchsorted(self.starts, pixels, side="right")]
+        )
+        return inside
+
     def box_xyxy(self, height: int) -> tuple[int, int, int, int]:
         """The smallest box around at least one pixel of an image of `height` rows, ends included.
 

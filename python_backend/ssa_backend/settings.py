@@ -142,6 +142,10 @@ class MaskSettings:
     """Settings of mask generation, with the names and meanings of `SamAutomaticMaskGenerator`.
 
     A request may set each of them within its declared range; the defaults come from the preset.
+
+    Attributes:
+        adaptive_prompts: not of segment-anything: 1 asks every second row and column of the grid
+            first, and of the other prompts those that lie in no mask so far. Masks are missed.
     """
 
     points_per_side: int = _setting(32, 1, 256)
@@ -155,6 +159,7 @@ class MaskSettings:
     crop_overlap_ratio: float = _setting(512 / 1500, 0.0, 1.0)
     crop_n_points_downscale_factor: int = _setting(2, 1, 16)
     min_mask_region_area: int = _setting(100, 0, 2**31 - 1)
+    adaptive_prompts: int = _setting(0, 0, 1)
 
     def updated(self, parameters: Mapping[str, Any]) -> MaskSettings:
         """These settings with a request's `parameters` over them.

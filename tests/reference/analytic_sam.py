@@ -23,8 +23,8 @@ SETTINGS = SamSettings(image_size=64, embed_dim=3, embed_size=GRID, mask_size=GR
 
 
 def encode(pixels: FloatArray) -> FloatArray:
-    """The picture in small is its own embedding; [1, 3, 64, 64] to [1, 3, 32, 32]."""
-    small: FloatArray = pixels.reshape(1, 3, GRID, 2, GRID, 2).mean(axis=(3, 5))
+    """The picture in small is its own embedding; [N, 3, 64, 64] to [N, 3, 32, 32]."""
+    small: FloatArray = pixels.reshape(-1, 3, GRID, 2, GRID, 2).mean(axis=(3, 5))
     return small
 
 

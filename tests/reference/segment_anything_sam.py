@@ -84,6 +84,18 @@ def _empty_sam(config: Any) -> Any:
     )
 
 
+def published_settings(settings: MaskSettings) -> dict[str, Any]:
+    """The settings that `SamAutomaticMaskGenerator` has too.
+
+    Raises:
+        ValueError: one that it does not have is set.
+    """
+    published = dict(vars(settings))
+    if published.pop("adaptive_prompts"):
+        raise ValueError("segment-anything has no adaptive prompts")
+    return published
+
+
 def generate(sam: Any, rgb: Any, settings: MaskSettings) -> list[dict[str, Any]]:
     """`SamAutomaticMaskGenerator`'s annotations by area, largest first.
 
@@ -92,7 +104,8 @@ def generate(sam: Any, rgb: Any, settings: MaskSettings) -> list[dict[str, Any]]
         rgb: [H, W, 3] uint8.
         settings: given to the generator under the same names.
     """
-    generator = SamAutomaticMaskGenerator(sam, output_mode="coco_rle", **vars(settings))
+    published = published_settings(settings)
+    generator = SamAutomaticMaskGenerator(sam, output_mode="coco_rle", **published)
     with torch.inference_mode():
         annotations = generator.generate(rgb)
     return sorted(annotations, key=lambda annotation: annotation["area"], reverse=True)

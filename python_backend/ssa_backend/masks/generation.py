@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from ssa_backend import rle
+from ssa_backend import rle, specs
 from ssa_backend.batches import in_batches
 from ssa_backend.cuda.device import on_gpu
 from ssa_backend.images import resized_hw, sam_pixel_values
@@ -31,8 +31,10 @@ ByteArray = npt.NDArray[np.uint8]
 # The decoder has an image of its own for every prompt. What those of one call take at most: 16
 # prompts of a published SAM, from where on more take more memory and no less time.
 MAX_IMAGE_BYTES = 64 << 20
+# Crops of one call of the encoder.
+MAX_CROPS = specs.SAM_IMAGE_ENCODER.max_batch_size
 
-# [1, 3, S, S] float32 pixels -> [1, C, G, G] float32 embedding
+# [N, 3, S, S] float32 pixels of at most `MAX_CROPS` crops -> [N, C, G, G] float32 embeddings
 Encode = Callable[[FloatArray], FloatArray]
 # embedding, [P, 1, 2] float32 points, [P, 1] int64 labels, an IoU -> float32 logits [K, M, M] of
 # the masks whose predicted IoU is above it, prompt by prompt, and all predicted IoUs, [P, 3].
@@ -98,7 +100,7 @@ class MaskGenerator:
         crops = plan_crops(size_hw, settings)
         found = []
         for crop, crop_embedding in self._embeddings(crops, rgb, embedding):
-            candidates = self._candidates(crop, crop_embedding, settings, size_hw)
+            candidates = self._find(crop, crop_embedding, settings, size_hw)
             keep = nms(candidates.boxes_xyxy, candidates.predicted_iou, settings.box_nms_thresh)
             found.append(candidates.take(keep))
         candidates = concatenate(found)
@@ -117,14 +119,32 @@ class MaskGenerator:
         self, crops: list[Crop], rgb: ByteArray, embedding: FloatArray
     ) -> Iterator[tuple[Crop, FloatArray]]:
         yield crops[0], embedding
-        for crop in crops[1:]:
-            x0, y0, x1, y1 = crop.box_xyxy
-            yield crop, self._encode(sam_pixel_values(rgb[y0:y1, x0:x1], self._sam))
+        for start in range(1, len(crops), MAX_CROPS):
+            some = crops[start : start + MAX_CROPS]
+            pixels = np.concatenate([sam_pixel_values(_cut(rgb, crop), self._sam) for crop in some])
+            embeddings = self._encode(pixels)
+            for index, crop in enumerate(some):
+                yield crop, embeddings[index : index + 1]
+
+    def _find(
+        self, crop: Crop, embedding: FloatArray, settings: MaskSettings, size_hw: tuple[int, int]
+    ) -> Candidates:
+        """The masks of one crop that pass the filters, of all its prompts or of the needed ones."""
+        if not settings.adaptive_prompts:
+            return self._candidates(crop, embedding, settings, size_hw)
+        found = self._candidates(crop.only(crop.coarse), embedding, settings, size_hw)
+        needed, pixels = ~crop.coarse, crop.pixels(size_hw[0])
+        for runs in found.runs:
+            needed &= ~runs.contains(pixels)
+        if not needed.any():
+            return found
+        others = self._candidates(crop.only(needed), embedding, settings, size_hw)
+        return concatenate([found, others])
 
     def _candidates(
         self, crop: Crop, embedding: FloatArray, settings: MaskSettings, size_hw: tuple[int, int]
     ) -> Candidates:
-        """The masks of one crop that pass the filters."""
+        """The masks of a crop's prompts that pass the filters."""
         input_hw = resized_hw(crop.size_hw, self._sam.image_size)
         scale_xy = (np.array(input_hw) / np.array(crop.size_hw))[::-1]
         thresholds = Thresholds.around(self._sam.mask_threshold, settings.stability_score_offset)
@@ -169,6 +189,11 @@ class MaskGenerator:
         """Prompts of one call of the decoder, at most; the masks do not depend on it."""
         image_bytes = 4 * self._sam.embed_dim * self._sam.embed_size**2
         return max(1, min(settings.points_per_batch, MAX_IMAGE_BYTES // image_bytes))
+
+
+def _cut(rgb: ByteArray, crop: Crop) -> ByteArray:
+    x0, y0, x1, y1 = crop.box_xyxy
+    return rgb[y0:y1, x0:x1]
 
 
 def _prefer_small_crops(candidates: Candidates, nms_thresh: float) -> Candidates:

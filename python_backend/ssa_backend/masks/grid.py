@@ -32,6 +32,21 @@ class Crop:
         x0, y0, x1, y1 = self.box_xyxy
         return y1 - y0, x1 - x0
 
+    @property
+    def coarse(self) -> npt.NDArray[np.bool_]:
+        """Which prompts lie in every second row and every second column of the grid, bool [P]."""
+        even = np.arange(math.isqrt(len(self.points))) % 2 == 0
+        return np.logical_and.outer(even, even).ravel()
+
+    def only(self, prompts: npt.NDArray[np.bool_]) -> Crop:
+        """The same crop with some of its prompts, bool [P]."""
+        return Crop(self.box_xyxy, self.points[prompts])
+
+    def pixels(self, image_height: int) -> npt.NDArray[np.int64]:
+        """The pixel under each prompt, as column-major flat index in the image, int64 [P]."""
+        x, y = (self.points + self.box_xyxy[:2]).astype(np.int64).T
+        return x * image_height + y
+
 
 def plan_crops(size_hw: tuple[int, int], settings: MaskSettings) -> list[Crop]:
     """The whole image first, then layer by layer 4, 16, ... overlapping crops.

@@ -49,7 +49,7 @@ class TritonPythonModel(Step):
 
 
 def encode(pixels: FloatArray) -> FloatArray:
-    """Run SAM's image encoder; [1, 3, S, S] to [1, C, G, G]."""
+    """Run SAM's image encoder; [N, 3, S, S] to [N, C, G, G]."""
     outputs = call_model(
         specs.SAM_IMAGE_ENCODER, {specs.PIXEL_VALUES.name: pixels}, stay_on_gpu=True
     )

@@ -109,6 +109,7 @@ EXAMPLE = RepositorySettings(
         crop_overlap_ratio=0.25,
         crop_n_points_downscale_factor=3,
         min_mask_region_area=20,
+        adaptive_prompts=1,
     ),
     images=ImageSettings(min_side=10, max_pixels=1_000_000, max_bytes=100_000),
     network_backend="tensorrt",

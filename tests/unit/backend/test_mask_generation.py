@@ -18,6 +18,7 @@ from ssa_backend.masks import generation
 from ssa_backend.masks.generation import GeneratedMasks, MaskGenerator
 from ssa_backend.settings import MaskSettings
 from tests.reference import analytic_sam, drawings
+from tests.reference.segment_anything_sam import published_settings
 
 SAM = analytic_sam.SETTINGS
 BASE = MaskSettings(points_per_side=8)
@@ -75,7 +76,7 @@ def test_masks_are_those_of_segment_anything(
     settings = dataclasses.replace(BASE, **VARIANTS[variant])
     rgb = drawings.shapes(sum(size_hw), size_hw)
     reference = SamAutomaticMaskGenerator(
-        reference_sam, output_mode="coco_rle", **dataclasses.asdict(settings)
+        reference_sam, output_mode="coco_rle", **published_settings(settings)
     )
     expected = sorted(reference.generate(rgb), key=lambda mask: -mask["area"])
     found = generate(generator, rgb, settings)
@@ -137,7 +138,7 @@ def test_empty_masks_are_left_out() -> None:
     assert generate(empty, drawings.shapes(3, (60, 80)), everything).segmentation == []
 
 
-def test_the_encoder_sees_each_crop_once_and_the_whole_image_never() -> None:
+def test_the_encoder_sees_each_crop_once_in_batches_and_the_whole_image_never() -> None:
     seen = []
 
     def encode(pixels: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
@@ -149,7 +150,41 @@ def test_the_encoder_sees_each_crop_once_and_the_whole_image_never() -> None:
         drawings.shapes(4, (60, 80)),
         dataclasses.replace(BASE, crop_n_layers=2),
     )
-    assert seen == [(1, 3, 64, 64)] * (4 + 16)
+    assert seen == [(4, 3, 64, 64)] * 5
+
+
+def test_adaptive_prompts_ask_where_no_mask_is_yet(generator: MaskGenerator) -> None:
+    asked = []
+
+    def decode(embedding: Any, points: Any, *others: Any) -> Any:
+        asked.append(points[:, 0])
+        return analytic_sam.decode(embedding, points, *others)
+
+    rgb = drawings.shapes(5, (60, 80))
+    counting = MaskGenerator(SAM, analytic_sam.encode, decode)
+    few = dataclasses.replace(BASE, adaptive_prompts=1, pred_iou_thresh=0.98)
+    in_crops = dataclasses.replace(few, crop_n_layers=1)
+    assert len({tuple(box) for box in generate(counting, rgb, in_crops).crop_xywh.tolist()}) > 1
+    assert 16 + 4 * 4 < sum(map(len, asked)) < 64 + 4 * 16
+    asked.clear()
+
+    found = generate(counting, rgb, few)
+    prompts = np.concatenate(asked) / [64, 48]  # the image lies in the upper 48 rows of the square
+    on_grid = np.round(prompts * 8 - 0.5).astype(int)
+    np.testing.assert_allclose((on_grid + 0.5) / 8, prompts, atol=1e-6)
+    is_coarse = (on_grid % 2 == 0).all(axis=1)
+    assert is_coarse[:16].all()
+    assert not is_coarse[16:].any()
+    assert 16 < len(prompts) < 64
+    # Whatever it finds at a prompt, the whole grid finds there too, or something so like it that
+    # the one suppresses the other.
+    exact = generate(generator, rgb, dataclasses.replace(few, adaptive_prompts=0))
+    for counts in found.segmentation:
+        assert max(iou(counts, other, (60, 80)) for other in exact.segmentation) > 0.5
+
+    asked.clear()
+    generate(counting, rgb, dataclasses.replace(few, pred_iou_thresh=0.0))
+    assert sum(map(len, asked)) == 16  # whose masks cover everything
 
 
 def test_the_decoder_draws_what_passes_and_no_more(generator: MaskGenerator) -> None:

@@ -143,3 +143,11 @@ def test_any_text_is_decoded_or_refused() -> None:
         ends = runs.starts + runs.lengths
         assert (ends[:-1] <= runs.starts[1:]).all()
         assert ends.max(initial=0) <= 400
+
+
+@pytest.mark.parametrize("size_hw", SIZES)
+def test_contains_is_what_the_drawn_mask_says(size_hw: tuple[int, int]) -> None:
+    pixels = np.random.default_rng(0).permutation(size_hw[0] * size_hw[1])
+    for mask in random_masks(5, 10, size_hw):
+        found = runs_of_mask(mask).contains(pixels)
+        np.testing.assert_array_equal(found, mask.T.ravel()[pixels])
