@@ -36,7 +36,8 @@ class Crop:
     def coarse(self) -> npt.NDArray[np.bool_]:
         """Which prompts lie in every second row and every second column of the grid, bool [P]."""
         even = np.arange(math.isqrt(len(self.points))) % 2 == 0
-        return np.logical_and.outer(even, even).ravel()
+        both: npt.NDArray[np.bool_] = even[:, None] & even
+        return both.ravel()
 
     def only(self, prompts: npt.NDArray[np.bool_]) -> Crop:
         """The same crop with some of its prompts, bool [P]."""
@@ -44,8 +45,8 @@ class Crop:
 
     def pixels(self, image_height: int) -> npt.NDArray[np.int64]:
         """The pixel under each prompt, as column-major flat index in the image, int64 [P]."""
-        x, y = (self.points + self.box_xyxy[:2]).astype(np.int64).T
-        return x * image_height + y
+        pixels = (self.points + self.box_xyxy[:2]).astype(np.int64)
+        return pixels @ np.array([image_height, 1])
 
 
 def plan_crops(size_hw: tuple[int, int], settings: MaskSettings) -> list[Crop]:
