@@ -45,8 +45,9 @@ class Crop:
 
     def pixels(self, image_height: int) -> npt.NDArray[np.int64]:
         """The pixel under each prompt, as column-major flat index in the image, int64 [P]."""
-        pixels = (self.points + self.box_xyxy[:2]).astype(np.int64)
-        return pixels @ np.array([image_height, 1])
+        x, y = (self.points + self.box_xyxy[:2]).astype(np.int64).T
+        pixels: npt.NDArray[np.int64] = x * image_height + y
+        return pixels
 
 
 def plan_crops(size_hw: tuple[int, int], settings: MaskSettings) -> list[Crop]:
