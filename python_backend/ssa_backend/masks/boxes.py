@@ -9,6 +9,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from ssa_backend.masks.compiled import compiled
+
 EDGE_TOLERANCE = 20  # pixels; segment-anything's `is_box_near_crop_edge`
 
 BoxArray = npt.NDArray[np.int64]
@@ -27,25 +29,34 @@ def nms(
     Returns:
         Indices of the kept boxes, best score first, int64 [M].
     """
-    boxes = boxes_xyxy.astype(np.float32)
-    areas = _areas(boxes)
     order = np.argsort(-scores, kind="stable")
-    kept = []
-    while order.size:
-        best, rest = order[0], order[1:]
-        kept.append(best)
-        low = np.maximum(boxes[best, :2], boxes[rest, :2])
-        high = np.minimum(boxes[best, 2:], boxes[rest, 2:])
-        overlap = np.prod((high - low).clip(0), axis=1)
-        # Kept unless above the threshold, written so that two boxes of no area (0 / 0) stay.
-        above = overlap > iou_threshold * (areas[best] + areas[rest] - overlap)
-        order = rest[~above]
-    return np.asarray(kept, np.int64)
+    kept = np.ones(len(order), np.bool_)
+    _suppress(boxes_xyxy[order].astype(np.float32), np.float32(iou_threshold), kept)
+    return order[kept]
 
 
-def _areas(boxes: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    areas: npt.NDArray[np.float32] = np.prod(boxes[:, 2:] - boxes[:, :2], axis=1)
-    return areas
+def _suppress_in_python(
+    boxes: npt.NDArray[np.float32], iou_threshold: np.float32, kept: npt.NDArray[np.bool_]
+) -> None:
+    """Clear `kept` [N] where a box has too much of a kept one before it; best score first."""
+    for i in range(len(boxes)):
+        if not kept[i]:
+            continue
+        x0, y0, x1, y1 = boxes[i, 0], boxes[i, 1], boxes[i, 2], boxes[i, 3]
+        area = (x1 - x0) * (y1 - y0)
+        for j in range(i + 1, len(boxes)):
+            width = min(x1, boxes[j, 2]) - max(x0, boxes[j, 0])
+            height = min(y1, boxes[j, 3]) - max(y0, boxes[j, 1])
+            if not kept[j] or width <= 0 or height <= 0:
+                continue
+            overlap = width * height
+            other = (boxes[j, 2] - boxes[j, 0]) * (boxes[j, 3] - boxes[j, 1])
+            # Above the threshold, written so that two boxes of no area (0 / 0) would stay.
+            if overlap > iou_threshold * (area + other - overlap):
+                kept[j] = False
+
+
+_suppress = compiled(_suppress_in_python)
 
 
 def near_crop_edge(

@@ -82,7 +82,9 @@ class MaskGenerator:
         self._sam = sam
         self._encode = encode
         self._decode = decode
+        # What is compiled is compiled now, and not while a request waits.
         load_kernel()
+        nms(np.zeros((1, 4), np.int64), np.zeros(1, np.float32), 0.5)
         self._threads = threads
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="masks")
 
@@ -168,7 +170,7 @@ class MaskGenerator:
             runs = [mask.runs for _, _, mask in stable]
             candidates = Candidates(
                 runs,
-                rle.boxes_xyxy(runs, size_hw[0]),
+                np.array([mask.box_xyxy for *_, mask in stable], np.int64).reshape(-1, 4),
                 predicted_iou=ious[prompt, output],
                 stability_score=np.array([mask.stability for *_, mask in stable], np.float32),
                 points=(points[prompt] + crop.box_xyxy[:2]).astype(np.float32),

@@ -8,11 +8,9 @@ border are pixels computed. The kernel is compiled by Numba, which keeps it on d
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import numba
 import numpy as np
 import numpy.typing as npt
 
@@ -20,6 +18,7 @@ from ssa_backend.cuda import tracing as cuda
 from ssa_backend.cuda.device import on_gpu
 from ssa_backend.images import resized_hw
 from ssa_backend.interpolation import Taps
+from ssa_backend.masks.compiled import compiled
 from ssa_backend.masks.grid import Crop
 from ssa_backend.rle import Runs
 from ssa_backend.settings import SamSettings
@@ -93,10 +92,12 @@ class Traced:
 
     Attributes:
         runs: in pixels of the whole image, at least one.
+        box_xyxy: see `Runs.box_xyxy`.
         stability: IoU of the masks at the low and at the high threshold; they lie in each other.
     """
 
     runs: Runs
+    box_xyxy: tuple[int, int, int, int]
     stability: float
 
 
@@ -126,14 +127,15 @@ class Tracer:
         trace = cuda.trace if on_gpu(logits) else _trace
         place = (self._x0, self._y0, self._image_height)
         edges, counts = trace(logits, self._columns, self._rows, self._thresholds, place)
+        boxes = np.empty((len(counts), 4), np.int64)
+        _boxes(edges, counts[:, 0], self._image_height, boxes)
+        starts, lengths = edges[::2], edges[1::2] - edges[::2]
         found: list[Traced | None] = []
         end = 0
-        for n_edges, low, high in counts.tolist():
-            start, end = end, end + n_edges
-            runs = edges[start:end].reshape(-1, 2)
-            starts = runs[:, 0].copy()
-            traced = Traced(Runs(starts, runs[:, 1] - starts), high / low) if n_edges else None
-            found.append(traced)
+        for (n_edges, low, high), box in zip(counts.tolist(), boxes.tolist(), strict=True):
+            start, end = end, end + n_edges // 2
+            runs = Runs(starts[start:end].copy(), lengths[start:end].copy())
+            found.append(Traced(runs, tuple(box), high / low) if n_edges else None)
         return found
 
 
@@ -336,6 +338,28 @@ def _add_run_in_python(edges: IntArray, count: int, begin: int, end: int) -> int
     return count + 2
 
 
+def _boxes_in_python(
+    edges: IntArray, n_edges: IntArray, image_height: int, boxes: IntArray
+) -> None:
+    """Write into `boxes` [N, 4] what `Runs.box_xyxy` says of each mask that has a run."""
+    end = 0
+    for n in range(len(n_edges)):
+        first, end = end, end + n_edges[n]
+        if first == end:
+            continue
+        top, bottom = image_height, -1
+        for k in range(first, end, 2):
+            start, last = edges[k], edges[k + 1] - 1
+            column = start // image_height
+            if last // image_height > column:  # it goes on at the top of the next column
+                top, bottom = 0, image_height - 1
+                break
+            top = min(top, start - column * image_height)
+            bottom = max(bottom, last - column * image_height)
+        boxes[n, 0], boxes[n, 1] = edges[first] // image_height, top
+        boxes[n, 2], boxes[n, 3] = (edges[end - 1] - 1) // image_height, bottom
+
+
 def load_kernel() -> None:
     """Compile the kernel, or load what Numba kept of it, ahead of the first mask."""
     sam = SamSettings(image_size=16, embed_dim=1, embed_size=1, mask_size=4)
@@ -343,15 +367,8 @@ def load_kernel() -> None:
     Tracer(crop, 4, sam, Thresholds.around(0.0, 1.0)).trace(np.ones((1, 4, 4), np.float32))
 
 
-def _compiled(function: Callable[..., Any]) -> Callable[..., Any]:
-    # Without the interpreter's lock, so that threads trace masks side by side.
-    try:
-        return numba.njit(nogil=True, cache=True)(function)  # type: ignore[no-any-return]
-    except RuntimeError:  # there is nowhere to keep it: a read-only installation without a home
-        return numba.njit(nogil=True)(function)  # type: ignore[no-any-return]
-
-
-_add_run = _compiled(_add_run_in_python)
-_window = _compiled(_window_in_python)
-_sort_into_kinds = _compiled(_sort_into_kinds_in_python)
-_trace_all = _compiled(_trace_all_in_python)
+_add_run = compiled(_add_run_in_python)
+_window = compiled(_window_in_python)
+_sort_into_kinds = compiled(_sort_into_kinds_in_python)
+_trace_all = compiled(_trace_all_in_python)
+_boxes = compiled(_boxes_in_python)

@@ -8,6 +8,7 @@ import pytest
 import torch
 from segment_anything.utils.amg import is_box_near_crop_edge
 
+from ssa_backend.masks import boxes
 from ssa_backend.masks.boxes import near_crop_edge, nms
 from tests.reference.torchvision_functions import batched_nms
 
@@ -32,6 +33,15 @@ def test_nms_keeps_what_torchvision_keeps(threshold: float, levels: int) -> None
             torch.as_tensor(boxes).float(), torch.as_tensor(scores), torch.zeros(60), threshold
         )
         assert nms(boxes, scores, threshold).tolist() == expected.tolist()
+
+
+def test_the_kernel_computes_what_its_source_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Numba compiled it; here it runs as Python, where an index out of range is an error."""
+    rng = np.random.default_rng(1)
+    candidates = random_boxes(rng, 80, side=40), rng.random(80, np.float32), 0.3
+    kept = nms(*candidates).tolist()
+    monkeypatch.setattr(boxes, "_suppress", boxes._suppress_in_python)
+    assert nms(*candidates).tolist() == kept
 
 
 def test_nms_of_nothing() -> None:

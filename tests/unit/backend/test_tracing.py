@@ -81,6 +81,7 @@ def assert_traced(
         assert not mask.any()
         return
     assert encode(found.runs, image_hw) == encode(runs_of_mask(mask), image_hw)
+    assert found.box_xyxy == found.runs.box_xyxy(image_hw[0])
     stability = (full > thresholds.high).sum() / (full > thresholds.low).sum()
     assert found.stability == pytest.approx(stability, abs=1e-3)
 
@@ -129,7 +130,7 @@ def test_what_is_not_a_number_is_no_mask() -> None:
 def test_the_kernel_computes_what_its_source_says(monkeypatch: pytest.MonkeyPatch) -> None:
     """Numba compiled it; here it runs as Python, where an index out of range is an error."""
     compiled = [trace(logits, (3, 2, 40, 33), 40) for logits in blobs(5)]
-    for name in ("_trace_all", "_window", "_sort_into_kinds", "_add_run"):
+    for name in ("_trace_all", "_window", "_sort_into_kinds", "_add_run", "_boxes"):
         monkeypatch.setattr(tracing, name, getattr(tracing, f"{name}_in_python"))
     for logits, wanted in zip(blobs(5), compiled, strict=True):
         found = trace(logits, (3, 2, 40, 33), 40)
@@ -137,4 +138,5 @@ def test_the_kernel_computes_what_its_source_says(monkeypatch: pytest.MonkeyPatc
         if found and wanted:
             assert found.runs.starts.tolist() == wanted.runs.starts.tolist()
             assert found.runs.lengths.tolist() == wanted.runs.lengths.tolist()
+            assert found.box_xyxy == wanted.box_xyxy
             assert found.stability == wanted.stability
