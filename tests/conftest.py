@@ -18,10 +18,15 @@ ROOT = Path(__file__).parent.parent
 
 
 @pytest.fixture(autouse=True)
-def seeded() -> None:
-    """PyTorch's random inputs are the same in every run of a test, whichever ran before it."""
+def torch_as_agreed() -> None:
+    """PyTorch's random inputs are the same in every run of a test, whichever ran before it.
+
+    And it computes on one thread: networks this small only lose by a second one, and lose several
+    times as much where that has to wait for a core that something else is using.
+    """
     if torch := sys.modules.get("torch"):
         torch.manual_seed(0)
+        torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="session")

@@ -6,10 +6,7 @@ one mask at a time, on the exact masks of scenes that were not used in training.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
-import torch
 
 from ssa_backend.settings import RepositorySettings
 from ssa_client import SsaClient
@@ -28,12 +25,8 @@ FULL = ((480, 640), 20)
 
 
 @pytest.fixture(scope="module")
-def reference(repository_settings: RepositorySettings) -> Iterator[EngineReference]:
-    # Networks this small lose more than they gain by a second thread.
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield mini_reference(repository_settings)
-    torch.set_num_threads(threads)
+def reference(repository_settings: RepositorySettings) -> EngineReference:
+    return mini_reference(repository_settings)
 
 
 @pytest.mark.timeout(3600)

@@ -6,16 +6,18 @@ scenes that were not used in training.
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from pycocotools import mask as coco_mask
 
-from ssa_backend.settings import RepositorySettings
-from ssa_client import Mask, SsaClient
+from ssa_backend.settings import MaskSettings, RepositorySettings
+from ssa_client import SegmentationResult, SsaClient
 from ssa_export.presets import CHECKPOINTS
 from ssa_export.scenes import render_scene, scene_seed
 from tests.reference.closed_set import ClosedSetReference
@@ -26,8 +28,11 @@ SCENES = 20
 SAME_MASK_IOU = 0.99
 MATCHED_SHARE = 0.995
 
-SMALL = ((240, 320), 16)
-FULL = ((480, 640), 32)
+# Scenes at a time: the reference computes on one core while the server answers on another.
+AT_A_TIME = 2
+
+SMALL = (240, 320)
+FULL = (480, 640)
 
 
 @cache
@@ -38,6 +43,49 @@ def sam() -> Any:
 @cache
 def closed_set() -> ClosedSetReference:
     return ClosedSetReference(CHECKPOINTS / "mini-segformer")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _loaded() -> None:
+    """Both before there are threads: transformers loads one checkpoint at a time."""
+    sam()
+    closed_set()
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A scene with what the reference's segmenter says of it, the same at all mask settings."""
+
+    rgb: npt.NDArray[np.uint8]
+    branch_map: npt.NDArray[np.int64]
+
+
+@cache
+def scene(index: int, size_hw: tuple[int, int]) -> Scene:
+    rgb = render_scene(scene_seed(SEED, index), size_hw).image
+    return Scene(rgb, closed_set().branch_map(rgb))
+
+
+@dataclass(frozen=True)
+class Compared:
+    """What both sides say of a scene: the reference's masks, largest first, and their names."""
+
+    scene: Scene
+    reference: list[dict[str, Any]]
+    names: list[str]
+    served: SegmentationResult
+
+
+def both_sides(scene: Scene, settings: MaskSettings, client: SsaClient) -> Compared:
+    reference = generate(sam(), scene.rgb, settings)
+    names = closed_set().class_names(scene.branch_map, [a["segmentation"] for a in reference])
+    served = client.segment(
+        scene.rgb,
+        branch=True,
+        points_per_side=settings.points_per_side,
+        crop_n_layers=settings.crop_n_layers,
+    )
+    return Compared(scene, reference, names, served)
 
 
 @dataclass
@@ -51,13 +99,10 @@ class Tally:
     unequal_names: list[str] = field(default_factory=list)
     unequal_branch_pixels: int = 0
 
-    def add(
-        self,
-        scene: str,
-        reference: list[dict[str, Any]],
-        names: list[str],
-        served: tuple[Mask, ...],
-    ) -> None:
+    def add(self, scene: str, found: Compared) -> None:
+        reference, served = found.reference, found.served.masks
+        different = found.served.branch_map != found.scene.branch_map
+        self.unequal_branch_pixels += int(np.count_nonzero(different))
         self.reference += len(reference)
         self.served += len(served)
         if len(reference) != len(served):
@@ -69,7 +114,7 @@ class Tally:
             [mask.segmentation for mask in served],
             [0] * len(served),
         )
-        for row, name in zip(overlap, names, strict=True):
+        for row, name in zip(overlap, found.names, strict=True):
             match = int(row.argmax())
             if row[match] >= SAME_MASK_IOU:
                 self.matched += 1
@@ -78,10 +123,15 @@ class Tally:
 
 
 @pytest.mark.timeout(3600)
-@pytest.mark.parametrize("crop_n_layers", [0, 1])
 @pytest.mark.parametrize(
-    ("size_hw", "points_per_side"),
-    [pytest.param(*SMALL, id="small"), pytest.param(*FULL, id="full", marks=pytest.mark.full)],
+    ("size_hw", "points_per_side", "crop_n_layers"),
+    [
+        pytest.param(SMALL, 16, 0, id="small"),
+        # Five times as many images: the whole one, and four crops of it on grids of half the side.
+        pytest.param(SMALL, 12, 1, id="small with crops"),
+        pytest.param(FULL, 32, 0, id="full", marks=pytest.mark.full),
+        pytest.param(FULL, 32, 1, id="full with crops", marks=pytest.mark.full),
+    ],
 )
 def test_served_masks_are_segment_anythings(
     size_hw: tuple[int, int],
@@ -90,19 +140,14 @@ def test_served_masks_are_segment_anythings(
     client: SsaClient,
     repository_settings: RepositorySettings,
 ) -> None:
-    changes = {"points_per_side": points_per_side, "crop_n_layers": crop_n_layers}
-    settings = replace(repository_settings.masks, **changes)
+    settings = replace(
+        repository_settings.masks, points_per_side=points_per_side, crop_n_layers=crop_n_layers
+    )
     tally = Tally()
-    for k in range(SCENES):
-        rgb = render_scene(scene_seed(SEED, k), size_hw).image
-        reference = generate(sam(), rgb, settings)
-        branch_map = closed_set().branch_map(rgb)
-        names = closed_set().class_names(branch_map, [a["segmentation"] for a in reference])
-        served = client.segment(
-            rgb, branch=True, points_per_side=points_per_side, crop_n_layers=crop_n_layers
-        )
-        tally.add(f"scene {k}", reference, names, served.masks)
-        tally.unequal_branch_pixels += int(np.count_nonzero(served.branch_map != branch_map))
+    with ThreadPoolExecutor(AT_A_TIME) as pool:
+        found = pool.map(lambda k: both_sides(scene(k, size_hw), settings, client), range(SCENES))
+        for k, compared in enumerate(found):
+            tally.add(f"scene {k}", compared)
     print(f"\n{size_hw}, {points_per_side} points a side, {crop_n_layers} crop layers: {tally}")
 
     assert tally.reference > 3 * SCENES, "too few masks to compare"
