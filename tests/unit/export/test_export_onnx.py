@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,26 +15,42 @@ from ssa_backend import specs
 from ssa_backend.settings import RepositorySettings
 from ssa_export import networks
 from ssa_export.adaptive_pooling import traceable_pooling
-from ssa_export.checkpoints import load_sam, load_segmenter
+from ssa_export.checkpoints import load_sam
 from ssa_export.errors import ExportError, ParityError
 from ssa_export.networks import Network
 from ssa_export.onnx_export import export_onnx
 from ssa_export.parity import check_parity, compare
 
 
-@pytest.fixture
-def decoder(sam_folder: Path, segformer_folder: Path) -> Network:
+def load_decoder(sam_folder: Path) -> Network:
     sam = load_sam(str(sam_folder))
-    settings = RepositorySettings(
-        "tiny", sam.settings, load_segmenter(str(segformer_folder)).settings
-    )
-    return networks.mask_decoder(sam, settings.axes)
+    return networks.mask_decoder(sam, RepositorySettings("tiny", sam.settings).axes)
 
 
-def test_small_weights_stay_in_the_file(decoder: Network, tmp_path: Path) -> None:
-    path = export_onnx(decoder, tmp_path)
-    assert path == tmp_path / "model.onnx"
-    assert list(tmp_path.iterdir()) == [path]
+@pytest.fixture
+def decoder(sam_folder: Path) -> Network:
+    """One that a test may change."""
+    return load_decoder(sam_folder)
+
+
+@dataclass(frozen=True)
+class Exported:
+    """A network that was exported, and what `export_onnx` was given and gave."""
+
+    network: Network
+    version: Path
+    path: Path
+
+
+@pytest.fixture(scope="module")
+def exported(sam_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Exported:
+    network, version = load_decoder(sam_folder), tmp_path_factory.mktemp("version")
+    return Exported(network, version, export_onnx(network, version))
+
+
+def test_small_weights_stay_in_the_file(exported: Exported) -> None:
+    assert exported.path == exported.version / "model.onnx"
+    assert list(exported.version.iterdir()) == [exported.path]
 
 
 def test_large_weights_go_into_a_folder_as_triton_reads_it(
@@ -49,8 +65,8 @@ def test_large_weights_go_into_a_folder_as_triton_reads_it(
     check_parity(decoder, path)
 
 
-def test_axes_carry_the_names_and_lengths_of_the_spec(decoder: Network, tmp_path: Path) -> None:
-    graph = onnx.load(export_onnx(decoder, tmp_path)).graph
+def test_axes_carry_the_names_and_lengths_of_the_spec(exported: Exported) -> None:
+    graph = onnx.load(exported.path).graph
     axes = {
         value.name: [dim.dim_value or dim.dim_param for dim in value.type.tensor_type.shape.dim]
         for value in (*graph.input, *graph.output)
@@ -65,20 +81,19 @@ def test_axes_carry_the_names_and_lengths_of_the_spec(decoder: Network, tmp_path
     }
 
 
-def test_every_case_is_compared(decoder: Network, tmp_path: Path) -> None:
-    differences = check_parity(decoder, export_onnx(decoder, tmp_path))
-    assert len(differences) == 2 * len(decoder.cases)
+def test_every_case_is_compared(exported: Exported) -> None:
+    differences = check_parity(exported.network, exported.path)
+    assert len(differences) == 2 * len(exported.network.cases)
     assert {d.tensor for d in differences} == {"low_res_masks", "iou_predictions"}
     assert max(d.relative for d in differences) < 1e-4
 
 
-def test_a_weight_that_is_off_is_noticed(decoder: Network, tmp_path: Path) -> None:
-    path = export_onnx(decoder, tmp_path)
+def test_a_weight_that_is_off_is_noticed(exported: Exported, decoder: Network) -> None:
     weights = dict(decoder.module.named_parameters())
     with torch.no_grad():
         weights["decoder.output_hypernetworks_mlps.1.proj_out.weight"].add_(0.1)
     with pytest.raises(ParityError, match=r"sam_mask_decoder: output low_res_masks for prompts"):
-        check_parity(decoder, path)
+        check_parity(decoder, exported.path)
 
 
 def test_an_output_of_another_shape_is_noticed(decoder: Network, tmp_path: Path) -> None:
@@ -100,10 +115,9 @@ def test_an_output_that_is_missing_is_noticed(decoder: Network, tmp_path: Path) 
     assert not list(tmp_path.iterdir())
 
 
-def test_source_stays_as_it_was(decoder: Network, tmp_path: Path) -> None:
+def test_source_stays_as_it_was(exported: Exported) -> None:
     """The exporter must not leave the checkpoint's model in training mode."""
-    export_onnx(decoder, tmp_path)
-    assert not any(module.training for module in decoder.module.modules())
+    assert not any(module.training for module in exported.network.module.modules())
 
 
 def test_random_inputs_fit_the_spec(decoder: Network) -> None:
