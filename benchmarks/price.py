@@ -1,4 +1,4 @@
-"""What speed costs where answers may change: 8 bits and fewer prompts, against the exact service.
+"""What speed costs where answers may change: precision and prompts, against the exact service.
 
     python -m benchmarks.price [--scenes 30] [--vit-b]
 
@@ -36,6 +36,11 @@ from ssa_export.scenes import Scene, render_scene, scene_seed
 
 SEED = 85
 TIMEOUT_S = 3600.0
+PRECISIONS = {
+    "exact": ExportOptions(),
+    "int8": ExportOptions(int8=True),
+    "bf16": ExportOptions(bf16=True),
+}
 SAME_OBJECT_IOU = 0.5
 COLUMNS = (
     "way",
@@ -83,14 +88,16 @@ def main() -> None:
     arguments = parser.parse_args()
     scenes = [render_scene(scene_seed(SEED, k)) for k in range(arguments.scenes)]
     with tempfile.TemporaryDirectory() as folder:
-        eight_bits = Path(folder) / "int8"
+        eight_bits, bf16 = Path(folder) / "int8", Path(folder) / "bf16"
         export_repository(PRESETS["mini"], eight_bits, options=ExportOptions(int8=True))
+        export_repository(PRESETS["mini"], bf16, options=ExportOptions(bf16=True))
         ways = measure(
             scenes,
             ("exact", arguments.model_repository, {}),
             ("int8", eight_bits, {}),
+            ("bf16", bf16, {}),
             ("adaptive prompts", arguments.model_repository, {"adaptive_prompts": 1}),
-            ("int8 and adaptive prompts", eight_bits, {"adaptive_prompts": 1}),
+            ("bf16 and adaptive prompts", bf16, {"adaptive_prompts": 1}),
             ("24 points a side", arguments.model_repository, {"points_per_side": 24}),
             ("16 points a side", arguments.model_repository, {"points_per_side": 16}),
         )
@@ -103,7 +110,7 @@ def main() -> None:
         "# What speed costs",
         f"Written by `python -m benchmarks.price`: {len(scenes)} held-out scenes of 640x480, a "
         "32-point grid where nothing else is said, each way in turn on its own server or settings. "
-        "`--int8` is an option of `ssa export`; a grid and `adaptive_prompts=1` are settings of "
+        "`--int8` and `--bf16` are options of `ssa export`; a grid and `adaptive_prompts=1` are settings of "
         "the request. None is ever on by itself.",
         machine(),
         *paragraphs,
@@ -176,18 +183,14 @@ def matches(
 
 
 def vit_b(folder: Path, scenes: list[Scene]) -> str:
-    """The time of both precisions."""
+    """The time of every precision."""
     preset = real_size_sam.build(folder)
-    repositories = [folder / "vit-b", folder / "vit-b-int8"]
-    for repository, int8 in zip(repositories, (False, True), strict=True):
-        export_repository(preset, repository, print, ExportOptions(int8=int8))
-    ways = measure(
-        scenes[:2],
-        *(
-            (name, path, {"pred_iou_thresh": median_iou(path)})
-            for name, path in zip(("exact", "int8"), repositories, strict=True)
-        ),
-    )
+    asked = []
+    for name, options in PRECISIONS.items():
+        repository = folder / f"vit-b-{name}"
+        export_repository(preset, repository, print, options)
+        asked.append((name, repository, {"pred_iou_thresh": median_iou(repository)}))
+    ways = measure(scenes[:2], *asked)
     return table(COLUMNS[:3], [[way.name, *timing(way, ways[0])] for way in ways])
 
 

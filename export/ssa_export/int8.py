@@ -13,11 +13,10 @@ from collections.abc import Sequence
 import numpy as np
 from onnxruntime.quantization import QuantType, quantize_dynamic
 
-from ssa_backend import specs
 from ssa_backend.settings import RepositorySettings
 from ssa_export.errors import ExportError
 from ssa_export.mask_gate import SamRunners, check_sam
-from ssa_export.onnx_runners import OnnxExport, onnx_runner
+from ssa_export.onnx_runners import OnnxExport, onnx_runner, sam_exports
 
 _OPERATORS = ["MatMul", "Gemm"]
 # Below it the masks are others; a plan of TensorRT has to be closer.
@@ -38,8 +37,7 @@ def quantize_sam(exports: Sequence[OnnxExport], settings: RepositorySettings) ->
         ExportError: a file has its weights outside, beyond 2 GB.
         ParityError: the masks are others.
     """
-    by_name = {export.network.spec.name: export for export in exports}
-    sam = [by_name[m.name] for m in (specs.SAM_IMAGE_ENCODER, specs.SAM_MASK_DECODER)]
+    sam = sam_exports(exports)
     reference = SamRunners(*(onnx_runner(export.path) for export in sam))
     for export in sam:
         _quantize(export)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import onnxruntime as ort
 
+from ssa_backend import specs
 from ssa_export.mask_gate import Runner
 from ssa_export.networks import Array, Network
 
@@ -19,6 +20,12 @@ class OnnxExport:
     network: Network
     path: Path
     version: Path
+
+
+def sam_exports(exports: Sequence[OnnxExport]) -> tuple[OnnxExport, OnnxExport]:
+    """SAM's encoder and decoder, of the networks of a whole repository."""
+    by_name = {export.network.spec.name: export for export in exports}
+    return by_name[specs.SAM_IMAGE_ENCODER.name], by_name[specs.SAM_MASK_DECODER.name]
 
 
 def onnx_runner(path: Path) -> Runner:

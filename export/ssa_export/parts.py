@@ -90,13 +90,16 @@ class LoadedParts:
 
     by_name: Mapping[str, Any]
 
-    def settings(self, preset: Preset, network_backend: str) -> RepositorySettings:
+    def settings(
+        self, preset: Preset, network_backend: str, *, bf16: bool = False
+    ) -> RepositorySettings:
         """What serving must know about all of them."""
         return RepositorySettings(
             preset.name,
             **{name: loaded.settings for name, loaded in self.by_name.items()},
             masks=preset.masks,
             network_backend=network_backend,
+            bf16=bf16,
         )
 
     def networks(self, axes: Lengths) -> Iterator[Network]:

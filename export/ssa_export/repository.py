@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ssa_backend.settings import REPOSITORY_FILE, RepositorySettings
+from ssa_export.bf16 import check_bf16, require_openvino
 from ssa_export.errors import DestinationError
 from ssa_export.int8 import quantize_sam
 from ssa_export.model_config import VERSION, write_configs
@@ -30,6 +31,7 @@ class ExportOptions:
         tensorrt: build TensorRT plans from the ONNX files, and serve those.
         fp16: let plans compute in half precision where that is safe.
         int8: let SAM's products run in 8 bits on the CPU, which changes masks a little.
+        bf16: let SAM compute in bfloat16 on a CPU that has it, which does so too.
         compact_weights: store weights in half precision where it holds them exactly.
         external_data_above: bytes of weights beyond which they go into a file of their own.
     """
@@ -37,6 +39,7 @@ class ExportOptions:
     tensorrt: bool = False
     fp16: bool = False
     int8: bool = False
+    bf16: bool = False
     compact_weights: bool = False
     external_data_above: int = EXTERNAL_DATA_ABOVE
 
@@ -64,13 +67,17 @@ def export_repository(
     options = options or ExportOptions()
     if options.tensorrt:
         require_tensorrt()
-    if options.int8:
-        # Clients see the name, and a job refuses to mix two.
-        preset = replace(preset, name=f"{preset.name}, int8")
+    if options.bf16:
+        require_openvino()
+    for precision in ("int8", "bf16"):
+        if getattr(options, precision):
+            # Clients see the name, and a job refuses to mix two.
+            preset = replace(preset, name=f"{preset.name}, {precision}")
     with replacing(repository) as staging:
         # All are loaded before the long work begins, so that a bad one ends it early.
         parts = load_parts(preset, report)
-        settings = parts.settings(preset, "tensorrt" if options.tensorrt else "onnxruntime")
+        backend = "tensorrt" if options.tensorrt else "onnxruntime"
+        settings = parts.settings(preset, backend, bf16=options.bf16)
         write_configs(staging, settings)
         parts.write_tokenizers(staging)
         exports = [
@@ -87,6 +94,10 @@ def export_repository(
             report("rounding SAM's weights to 8 bits")
             agreement = quantize_sam(exports, settings)
             report(f"SAM in 8 bits draws masks with a mean IoU of {agreement:.4f} to the others")
+        if options.bf16:
+            report("comparing SAM's masks in bfloat16")
+            agreement = check_bf16(exports, settings)
+            report(f"SAM in bfloat16 draws masks with a mean IoU of {agreement:.4f} to the others")
         if options.tensorrt:
             _replace_by_plans(exports, settings, report, fp16=options.fp16)
     report(f"wrote {repository}")

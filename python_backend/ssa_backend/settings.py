@@ -235,7 +235,8 @@ class RepositorySettings:
     """Everything that tells one model repository from another.
 
     A part that is None is not served, nor is any ensemble that needs it. `network_backend` is what
-    runs the exported networks: "onnxruntime" or "tensorrt".
+    runs the exported networks: "onnxruntime" or "tensorrt". With `bf16` SAM's two compute in
+    bfloat16 on the CPU, where ONNX Runtime hands them on to OpenVINO.
     """
 
     preset: str
@@ -249,6 +250,7 @@ class RepositorySettings:
     masks: MaskSettings = field(default_factory=MaskSettings)
     images: ImageSettings = field(default_factory=ImageSettings)
     network_backend: str = "onnxruntime"
+    bf16: bool = False
 
     @property
     def parts(self) -> frozenset[str]:
@@ -305,7 +307,8 @@ class RepositorySettings:
         """
         data = json.loads((repository / REPOSITORY_FILE).read_text(encoding="utf-8"))
         parts = {name: _build(kind, data[name]) for name, kind in _PARTS.items() if data.get(name)}
-        return cls(data["preset"], network_backend=data["network_backend"], **parts)
+        backend, bf16 = data["network_backend"], data.get("bf16", False)
+        return cls(data["preset"], network_backend=backend, bf16=bf16, **parts)
 
 
 _PARTS: Mapping[str, Callable[..., Any]] = {

@@ -63,6 +63,14 @@ def export(
         bool,
         typer.Option("--int8", help="SAM in 8 bits, for the CPU; its masks differ a little."),
     ] = False,
+    bf16: Annotated[
+        bool,
+        typer.Option(
+            "--bf16",
+            help="SAM in bfloat16 through OpenVINO, for a CPU that has it; its masks differ a "
+            "little.",
+        ),
+    ] = False,
 ) -> None:
     """Turn checkpoints into a model repository, each model checked against its source.
 
@@ -76,8 +84,11 @@ def export(
     """
     if fp16 and not tensorrt:
         raise typer.BadParameter("it needs --tensorrt.", param_hint="--fp16")
-    if int8 and tensorrt:
-        raise typer.BadParameter("it is for the CPU, not with --tensorrt.", param_hint="--int8")
+    for name, asked in (("--int8", int8), ("--bf16", bf16)):
+        if asked and tensorrt:
+            raise typer.BadParameter("it is for the CPU, not with --tensorrt.", param_hint=name)
+    if int8 and bf16:
+        raise typer.BadParameter("it does not go with --int8.", param_hint="--bf16")
     with require("export"):
         from transformers.utils import logging
 
@@ -103,7 +114,7 @@ def export(
                 console.print(f"[green]•[/] {escape(message)}", highlight=False)
                 status.update(escape(message))
 
-            options = ExportOptions(tensorrt, fp16, int8)
+            options = ExportOptions(tensorrt=tensorrt, fp16=fp16, int8=int8, bf16=bf16)
             export_repository(chosen, model_repository, report, options)
     except ExportError as error:
         console.print(f"[red]ssa export:[/] {escape(str(error))}", highlight=False, soft_wrap=True)

@@ -1,4 +1,4 @@
-"""Runs an ONNX model for the `onnxruntime` backend; knows nothing of Triton."""
+"""Runs an ONNX model with ONNX Runtime."""
 
 from __future__ import annotations
 
@@ -7,13 +7,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import onnxruntime
-from numpy.typing import NDArray
 
-from ssa_backend.errors import InvalidInputError
-
-Arrays = dict[str, NDArray[Any]]
+from ssa_backend.embedded.network_runner import Arrays, NetworkRunner
 
 # The same environment variable for all models; a model's own parameter goes before it.
 THREADS_VARIABLE = "SSA_ORT_THREADS"
@@ -45,8 +41,8 @@ def model_file(version_folder: Path) -> Path:
     return path
 
 
-class OnnxRunner:
-    """One ONNX session, which answers several requests with one run where the model batches."""
+class OnnxRunner(NetworkRunner):
+    """One ONNX session."""
 
     def __init__(
         self,
@@ -69,36 +65,7 @@ class OnnxRunner:
             onnxruntime.preload_dlls()
             providers.insert(0, ("CUDAExecutionProvider", {"device_id": device_id}))
         self._session = onnxruntime.InferenceSession(str(path), options, providers=providers)
-        self._batches = batches
-
-    def check(self, inputs: Arrays) -> None:
-        """Compare a request's shapes with the axes that the network fixes.
-
-        Raises:
-            InvalidInputError: names the input, what came and what was expected.
-        """
-        for expected in self._session.get_inputs():
-            shape = inputs[expected.name].shape
-            fits = len(shape) == len(expected.shape) and all(
-                not isinstance(axis, int) or axis == length
-                for axis, length in zip(expected.shape, shape, strict=True)
-            )
-            if not fits:
-                raise InvalidInputError(
-                    f"input {expected.name!r} has shape {list(shape)}; "
-                    f"the network expects {expected.shape}."
-                )
-
-    def run(self, requests: Sequence[Arrays], outputs: Sequence[str]) -> list[Arrays]:
-        """The named outputs of every request, in order; one run for all if the model batches."""
-        if not self._batches or len(requests) < 2:
-            return [self._run(request, outputs) for request in requests]
-        joined = {
-            name: np.concatenate([request[name] for request in requests]) for name in requests[0]
-        }
-        ends = np.cumsum([len(next(iter(request.values()))) for request in requests])[:-1]
-        parts = {name: np.split(array, ends) for name, array in self._run(joined, outputs).items()}
-        return [{name: parts[name][i] for name in outputs} for i in range(len(requests))]
+        super().__init__({i.name: i.shape for i in self._session.get_inputs()}, batches=batches)
 
     def _run(self, inputs: Arrays, outputs: Sequence[str]) -> Arrays:
         return dict(zip(outputs, self._session.run(list(outputs), inputs), strict=True))

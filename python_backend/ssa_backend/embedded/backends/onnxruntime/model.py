@@ -12,7 +12,9 @@ from typing import Any
 
 import triton_python_backend_utils as pb_utils
 
-from ssa_backend.embedded.onnx_runner import Arrays, OnnxRunner, model_file
+from ssa_backend.embedded.network_runner import Arrays, NetworkRunner
+from ssa_backend.embedded.onnx_runner import OnnxRunner, model_file
+from ssa_backend.embedded.openvino_runner import OpenVinoRunner
 from ssa_backend.errors import InvalidInputError
 
 
@@ -24,16 +26,7 @@ class TritonPythonModel:
         config = json.loads(args["model_config"])
         self._name: str = config["name"]
         self._inputs: list[str] = [tensor["name"] for tensor in config["input"]]
-        on_gpu = args["model_instance_kind"] == "GPU"
-        self._runner = OnnxRunner(
-            model_file(Path(args["model_repository"]) / args["model_version"]),
-            batches=config["max_batch_size"] > 0,
-            instances=sum(group["count"] for group in config["instance_group"]),
-            parameters={
-                name: value["string_value"] for name, value in config.get("parameters", {}).items()
-            },
-            device_id=int(args["model_instance_device_id"]) if on_gpu else None,
-        )
+        self._runner = _load(args, config)
 
     def execute(self, requests: list[Any]) -> list[Any]:
         """Answer every request; the good ones share one run if the model batches."""
@@ -75,3 +68,21 @@ class TritonPythonModel:
             f"model {self._name!r}: {message}", getattr(pb_utils.TritonError, code)
         )
         return pb_utils.InferenceResponse(error=error)
+
+
+def _load(args: dict[str, str], config: dict[str, Any]) -> NetworkRunner:
+    """The network, on the runtime that the config asks for."""
+    path = model_file(Path(args["model_repository"]) / args["model_version"])
+    instances = sum(group["count"] for group in config["instance_group"])
+    parameters = {
+        name: value["string_value"] for name, value in config.get("parameters", {}).items()
+    }
+    batches = config["max_batch_size"] > 0
+    accelerators = config.get("optimization", {}).get("execution_accelerators", {})
+    if any(a["name"] == "openvino" for a in accelerators.get("cpu_execution_accelerator", [])):
+        return OpenVinoRunner(path, batches=batches, instances=instances, parameters=parameters)
+    on_gpu = args["model_instance_kind"] == "GPU"
+    device_id = int(args["model_instance_device_id"]) if on_gpu else None
+    return OnnxRunner(
+        path, batches=batches, instances=instances, parameters=parameters, device_id=device_id
+    )
