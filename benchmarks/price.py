@@ -110,8 +110,8 @@ def main() -> None:
         "# What speed costs",
         f"Written by `python -m benchmarks.price`: {len(scenes)} held-out scenes of 640x480, a "
         "32-point grid where nothing else is said, each way in turn on its own server or settings. "
-        "`--int8` and `--bf16` are options of `ssa export`; a grid and `adaptive_prompts=1` are settings of "
-        "the request. None is ever on by itself.",
+        "`--int8` and `--bf16` are options of `ssa export`; a grid and `adaptive_prompts=1` are "
+        "settings of the request. None is ever on by itself.",
         machine(),
         *paragraphs,
     )
