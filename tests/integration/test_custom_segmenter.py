@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -19,7 +20,9 @@ def test_one_command_serves_a_new_segmenter_under_its_own_names(tmp_path: Path) 
     repository = tmp_path / "repository"
     command = ["export", "--segmenter", str(checkpoint), "--model-repository", str(repository)]
     ssa = Path(sys.executable).with_name("ssa")
-    subprocess.run([str(ssa), *command], check=True, capture_output=True, text=True)
+    # On one thread, as PyTorch in all tests.
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    subprocess.run([str(ssa), *command], env=environment, check=True, capture_output=True)
 
     embedded = EmbeddedServer(repository, http_port=0, grpc_port=0, metrics_port=0)
     with embedded as server, SsaClient(server.grpc_url) as client:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -32,20 +32,25 @@ def ssa_export(*arguments: object) -> tuple[int, str]:
 
 
 def test_any_part_of_a_preset_can_be_swapped(
-    meta_file: Path, segformer_folder: Path, tmp_path: Path
+    meta_file: Path, segformer_folder: Path, engine_folders: Mapping[str, Path], tmp_path: Path
 ) -> None:
     repository = tmp_path / "repository"
-    code, output = ssa_export(
-        "--model-repository", repository, "--sam", meta_file, "--segmenter", segformer_folder
-    )
+    parts = {
+        "sam": meta_file,
+        **dict.fromkeys(("segmenter", "coco", "ade20k"), segformer_folder),
+        **{part: engine_folders[part] for part in ("blip", "clip")},
+    }
+    options = [word for part, source in parts.items() for word in (f"--{part}", source)]
+    code, output = ssa_export("--model-repository", repository, *options)
     assert code == 0, output
     assert "exporting sam_image_encoder" in output
     assert "sam_mask_decoder matches to" in output
     settings = RepositorySettings.load(repository)
-    assert settings.preset == "mini, other sam, other segmenter"
-    assert settings.sam.source == "sam_tiny.pth"
-    assert settings.segmenter is not None
-    assert settings.segmenter.source == "tiny-segformer"
+    assert settings.preset == ", other ".join(["mini", *parts])
+    for part, source in parts.items():
+        assert getattr(settings, part).source == source.name
+    assert settings.clipseg is not None
+    assert settings.clipseg.source == "mini-clipseg"
 
 
 @pytest.mark.parametrize(
