@@ -14,6 +14,7 @@ from pathlib import Path
 
 from rich.progress import track
 
+from benchmarks.memory import peak_mb
 from ssa_backend.embedded import EmbeddedServer
 from ssa_client import SsaClient
 from tests.reference.engine_scenes import given_scene, many_masks
@@ -48,15 +49,6 @@ def measure(repository: Path, masks: int, requests: int) -> dict[str, float]:
         assert server.process
         processes = {server.process.pid: "tritonserver", **server.process.stubs()}
         return {name: peak_mb(pid) for pid, name in processes.items()}
-
-
-def peak_mb(pid: int | str, field: str = "VmHWM") -> float:
-    """The high-water mark of a process's resident memory, or another field of its status.
-
-    psutil has only the present one.
-    """
-    lines = Path(f"/proc/{pid}/status").read_text(encoding="utf-8").splitlines()
-    return int(next(line.split()[1] for line in lines if line.startswith(field))) / 1024
 
 
 def write(masks: list[int], total: int, peaks: list[dict[str, float]]) -> None:

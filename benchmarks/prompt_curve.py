@@ -11,9 +11,10 @@ from __future__ import annotations
 import argparse
 import time
 from pathlib import Path
+from typing import Any
 
-from benchmarks.engine_memory import peak_mb
-from benchmarks.tables import machine, table, write
+from benchmarks.memory import peak_mb
+from benchmarks.tables import machine, records, table, write
 from ssa_backend.embedded import EmbeddedServer
 from ssa_client import SsaClient
 from ssa_export.scenes import render_scene, scene_seed
@@ -22,17 +23,17 @@ SEED = 75
 TIMEOUT_S = 3600.0
 # Points a side, and layers of crops.
 GRIDS = ((8, 0), (16, 0), (32, 0), (64, 0), (64, 1))
-COLUMNS = (
-    "points a side",
-    "crop layers",
-    "prompts",
-    "s",
-    "ms a prompt",
-    "masks",
-    "peak MB, mask_generation",
-    "peak MB, both decoders",
-    "peak MB, everything",
-)
+COLUMNS = {
+    "points a side": "{}",
+    "crop layers": "{}",
+    "prompts": "{}",
+    "s": "{:.2f}",
+    "ms a prompt": "{:.2f}",
+    "masks": "{}",
+    "peak MB, mask_generation": "{:.0f}",
+    "peak MB, both decoders": "{:.0f}",
+    "peak MB, everything": "{:.0f}",
+}
 
 
 def main() -> None:
@@ -51,10 +52,16 @@ def main() -> None:
         "high-water mark of resident memory (VmHWM), shared memory included.",
         machine(),
         table(COLUMNS, rows),
+        headlines=[
+            f"{row[2]} prompts on {arguments.size}: {row[3]:.1f} s, at most {row[-1]:.0f} MB in "
+            "all processes of the server"
+            for row in (rows[0], rows[-1])
+        ],
+        figures=records(COLUMNS, rows),
     )
 
 
-def measure(repository: Path, size_hw: tuple[int, int], side: int, layers: int) -> list[str]:
+def measure(repository: Path, size_hw: tuple[int, int], side: int, layers: int) -> list[Any]:
     """A row of the table."""
     prompts = side**2 + sum(4**layer * (side // 2**layer) ** 2 for layer in range(1, layers + 1))
     images = [render_scene(scene_seed(SEED, k), size_hw).image for k in range(2)]
@@ -72,9 +79,8 @@ def measure(repository: Path, size_hw: tuple[int, int], side: int, layers: int) 
         for model in ("mask_generation", "sam_mask_decoder")
     )
     return [
-        *(str(side), str(layers), str(prompts)),
-        *(f"{seconds:.2f}", f"{1000 * seconds / prompts:.2f}", str(len(result.masks))),
-        *(f"{generation:.0f}", f"{decoders:.0f}", f"{sum(peaks.values()):.0f}"),
+        *(side, layers, prompts, seconds, 1000 * seconds / prompts, len(result.masks)),
+        *(generation, decoders, sum(peaks.values())),
     ]
 
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from benchmarks.engine_cost import cpu_s
 from benchmarks.in_process import ClosedSet
 from benchmarks.perf_analyzer import as_jpeg
-from benchmarks.tables import machine, table, write
+from benchmarks.tables import machine, records, table, write
 from ssa_backend.embedded import EmbeddedServer
 from ssa_client import SsaClient
 from ssa_export.scenes import render_scene, scene_seed
@@ -26,6 +26,19 @@ from ssa_export.scenes import render_scene, scene_seed
 SEED = 65
 SIZE_HW = (480, 640)
 LEVELS = (1, 2, 4, 8)
+OVERHEAD_COLUMNS = {
+    "served, ms": "{:.0f}",
+    "in process, ms": "{:.0f}",
+    "overhead, ms": "{:.0f}",
+    "overhead, %": "**{:.1f}**",
+}
+LEVEL_COLUMNS = {
+    "requests at a time": "{}",
+    "images/s": "{:.3f}",
+    "p50, ms": "{:.0f}",
+    "cores busy": "{:.2f}",
+    "to one at a time": "{:.2f}",
+}
 
 
 def main() -> None:
@@ -43,10 +56,9 @@ def main() -> None:
         overhead = compare(ClosedSet(repository), client, jpegs)
         assert server.process
         processes = [os.getpid(), server.process.pid, *server.process.stubs()]
-        rows = [throughput(client, jpegs, level, processes) for level in LEVELS]
-    first = float(rows[0][1])
-    for row in rows:
-        row.append(f"{float(row[1]) / first:.2f}")
+        levels = [throughput(client, jpegs, level, processes) for level in LEVELS]
+    # To one request at a time.
+    levels = [[*level, level[1] / levels[0][1]] for level in levels]
     write(
         "server_overhead",
         "# What the server costs",
@@ -54,15 +66,22 @@ def main() -> None:
         "`ssa` of the mini models over gRPC, and the same steps in one process with as many ONNX "
         "Runtime sessions and threads, in turn.",
         machine(),
-        table(("served, ms", "in process, ms", "overhead, ms", "overhead"), [overhead]),
+        table(OVERHEAD_COLUMNS, [overhead]),
         "More requests at a time:",
-        table(
-            ("requests at a time", "images/s", "p50, ms", "cores busy", "to one at a time"), rows
-        ),
+        table(LEVEL_COLUMNS, levels),
+        headlines=[
+            f"the server adds **{overhead[-1]:.1f}%** to the same steps in one process; "
+            + ", ".join(f"{level[0]} requests at a time {level[-1]:.2f}" for level in levels[1:])
+            + " times the images a second of one"
+        ],
+        figures={
+            "overhead": records(OVERHEAD_COLUMNS, [overhead]),
+            "levels": records(LEVEL_COLUMNS, levels),
+        },
     )
 
 
-def compare(in_process: ClosedSet, client: SsaClient, jpegs: list[bytes]) -> list[str]:
+def compare(in_process: ClosedSet, client: SsaClient, jpegs: list[bytes]) -> list[float]:
     """Medians of both, and of what one takes more on the same image."""
     served, alone = [], []
     for jpeg in [jpegs[0], *jpegs]:
@@ -75,17 +94,12 @@ def compare(in_process: ClosedSet, client: SsaClient, jpegs: list[bytes]) -> lis
     del served[0], alone[0]  # to warm up
     more = statistics.median(a - b for a, b in zip(served, alone, strict=True))
     middle_ms = statistics.median(alone)
-    return [
-        f"{statistics.median(served):.0f}",
-        f"{middle_ms:.0f}",
-        f"{more:.0f}",
-        f"**{100 * more / middle_ms:.1f}%**",
-    ]
+    return [statistics.median(served), middle_ms, more, 100 * more / middle_ms]
 
 
 def throughput(
     client: SsaClient, jpegs: list[bytes], level: int, processes: list[int]
-) -> list[str]:
+) -> list[float]:
     """A row of the table: `level` requests on their way all the time."""
 
     def timed(jpeg: bytes) -> float:
@@ -99,10 +113,10 @@ def throughput(
         latencies = list(threads.map(timed, jpegs))
         seconds = time.perf_counter() - started
     return [
-        str(level),
-        f"{len(jpegs) / seconds:.3f}",
-        f"{1000 * statistics.median(latencies):.0f}",
-        f"{(cpu_s(processes) - cpu) / seconds:.2f}",
+        level,
+        len(jpegs) / seconds,
+        1000 * statistics.median(latencies),
+        (cpu_s(processes) - cpu) / seconds,
     ]
 
 
