@@ -1,23 +1,22 @@
 """Where the time goes, stage by stage, against a plain reference on the same checkpoints and image.
 
-    python -m benchmarks.stages [--repeats 5]        # `make bench`
+    python -m benchmarks.stages [--size mini|vit-b] [--repeats 5]
 
 Each stage runs here in turn with its reference: segment-anything's generator in parts, transformers
 in eager mode, loops mask by mask. The floor is what the arithmetic of a network would take at the
 speed of this machine's large matrix products, or what the bytes of anything else would take to be
-copied once. Writes results/stages.md, .json and .png.
+copied once. Writes results/stages.md and .png; `vit-b`, random weights made on the spot, has its
+own, and only the stages of the closed set.
 """
 
 from __future__ import annotations
 
 import argparse
 import io
-import json
-import statistics
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field
+from contextlib import nullcontext
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -25,159 +24,118 @@ from typing import Any
 import numpy as np
 import torch
 from PIL import Image
-from pycocotools import mask as coco_mask
-from torch.utils.flop_counter import FlopCounterMode
 
+from benchmarks.closed_set_speed import Setup, mini_size, real_size
 from benchmarks.in_process import ClosedSet
 from benchmarks.in_process_engine import build_captioner, build_clip, build_clipseg
 from benchmarks.perf_analyzer import as_jpeg
 from benchmarks.replayed_sam import Recording, replaying_sam
-from benchmarks.tables import RESULTS, machine, table, write
+from benchmarks.stage import COLUMNS, Speed, Stage
+from benchmarks.tables import RESULTS, machine, records, table, write
 from ssa_backend import rle, specs
+from ssa_backend.embedded import EmbeddedServer
 from ssa_backend.images import decode_image, sam_pixel_values, segmenter_pixel_values
 from ssa_backend.masks.boxes import nms
 from ssa_backend.masks.generation import FloatArray, MaskGenerator
+from ssa_backend.settings import RepositorySettings
 from ssa_backend.voting import label_masks
+from ssa_client import SsaClient
+from ssa_client.bench.level import measure_level
+from ssa_client.bench.load import Picture
+from ssa_client.evaluation.server import describe_server
 from ssa_export.checkpoints.sam import load_sam as load_transformers_sam
 from ssa_export.mask_decoder import MaskDecoder
-from ssa_export.presets import CHECKPOINTS
 from ssa_export.scenes import render_scene, scene_seed
 from tests.reference.closed_set import ClosedSetReference
 from tests.reference.engine_scenes import mini_reference
 from tests.reference.segment_anything_sam import generate, load_sam
+from tests.reference.torchvision_functions import batched_nms
 
 SEED = 55
 SIZE_HW = (480, 640)
 ENGINE_MASKS = 20
-COLUMNS = ("stage", "ours, ms", "reference, ms", "ratio", "floor, ms", "floor's share of ours")
-
-
-@dataclass
-class Stage:
-    """One part of the work, done twice.
-
-    Attributes:
-        name: what a reader calls it.
-        ours: this project's.
-        reference: the plain way; None where there is none.
-        floor_ms: what no machine like this one goes below; None where it says nothing.
-    """
-
-    name: str
-    ours: Callable[[], Any]
-    reference: Callable[[], Any] | None
-    floor_ms: float | None = None
-    ours_ms: list[float] = field(default_factory=list)
-    reference_ms: list[float] = field(default_factory=list)
-
-    def measure(self, repeats: int) -> None:
-        """Time both in turn, after each ran once."""
-        sides = [(self.ours, self.ours_ms)]
-        if self.reference:
-            sides.append((self.reference, self.reference_ms))
-        for repeat in range(repeats + 1):
-            for run, times in sides:
-                started = time.perf_counter()
-                run()
-                if repeat:
-                    times.append(1000 * (time.perf_counter() - started))
-
-    def cells(self) -> list[str]:
-        """A row of the results."""
-        ours = statistics.median(self.ours_ms)
-        row = [self.name, f"{ours:.1f}"]
-        if self.reference_ms:
-            reference = statistics.median(self.reference_ms)
-            row += [f"{reference:.1f}", f"**{reference / ours:.1f}**"]
-        else:
-            row += ["", ""]
-        if self.floor_ms is None:
-            return [*row, "", ""]
-        return [*row, f"{self.floor_ms:.2f}", f"{100 * self.floor_ms / ours:.0f}%"]
+# Points a side: time is linear in prompts, and the reference at ViT-B's size slow.
+GRIDS = {"mini": 32, "vit-b": 8}
+OF_RANDOM_WEIGHTS = (
+    "SAM ViT-B and Segformer B0 with random weights: half of the masks pass the IoU filter, and "
+    "none is stable, so that neither side writes the RLE of any."
+)
 
 
 def main() -> None:
     """Command line of this module."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model-repository", type=Path, default=Path("model_repository"))
+    parser.add_argument("--size", choices=list(GRIDS), default="mini")
     parser.add_argument("--repeats", type=int, default=5)
     arguments = parser.parse_args()
+    size, grid = arguments.size, GRIDS[arguments.size]
+    mini = size == "mini"
     speed = Speed.measured()
     found = []
-    with torch.inference_mode():
-        for stage in (
-            *closed_set_stages(arguments.model_repository, speed),
-            *engine_stages(arguments.model_repository),
-        ):
+    sized = nullcontext(mini_size(arguments.model_repository)) if mini else real_size()
+    with torch.inference_mode(), sized as setup:
+        for stage in all_stages(setup, grid, speed, engine=mini):
             stage.measure(arguments.repeats)
-            print(*stage.cells(), sep="  ", flush=True)
+            print(table(COLUMNS, [stage.row()]).splitlines()[-1], flush=True)
             found.append(stage)
+    rows = [stage.row() for stage in found]
+    name = "stages" if mini else f"stages_{size.replace('-', '_')}"
+    draw(found, RESULTS / f"{name}.png")
+    compared = sorted((stage.ratio, stage.name) for stage in found if stage.ratio)
+    (least, slowest), (most, fastest) = compared[0], compared[-1]
     write(
-        "stages",
-        "# Stage by stage",
-        "Written by `python -m benchmarks.stages` (`make bench`): mini models, a scene of 640x480, "
-        f"a 32-point grid, {ENGINE_MASKS} masks for the engine; medians of {arguments.repeats} "
-        "runs in turn. A floor is arithmetic at "
-        f"{speed.gflops:.0f} GFLOP/s, or bytes at {speed.gb_s:.1f} GB/s, measured just before.",
+        name,
+        f"# Stage by stage, {size}",
+        f"Written by `python -m benchmarks.stages --size {size}`: a scene of 640x480, a "
+        f"{grid}-point grid; medians of {arguments.repeats} runs in turn. "
+        + (
+            f"Mini models, {ENGINE_MASKS} masks for the engine; transport is what a request takes "
+            "longer at the client than its pipeline by Triton's statistics, a difference whose "
+            "single runs scatter by milliseconds."
+            if mini
+            else OF_RANDOM_WEIGHTS
+        ),
+        "Peak memory is above what this process had before a side first ran, weights loaded; what "
+        "ONNX Runtime keeps from then on is in it. "
+        "Suppression's reference is a loop over PyTorch's operators "
+        "(`tests/reference/torchvision_functions.py`), as torchvision's compiled one is not at "
+        f"hand. A floor is arithmetic at {speed.gflops:.0f} GFLOP/s, or bytes at "
+        f"{speed.gb_s:.1f} GB/s, measured just before.",
         machine(),
-        table(COLUMNS, [stage.cells() for stage in found]),
-        "![Stages](stages.png)",
+        table(COLUMNS, rows),
+        f"![Stages]({name}.png)",
+        headlines=[
+            f"stage by stage, {size}: from {least:.1f} times ({slowest}) to {most:.1f} times "
+            f"({fastest}) as fast as a plain reference"
+        ],
+        figures={"speed": asdict(speed), "stages": records(COLUMNS, rows)},
     )
-    write_json(found, speed)
-    draw(found)
 
 
-@dataclass(frozen=True)
-class Speed:
-    """What this machine reaches: a large product, and a large copy."""
-
-    gflops: float
-    gb_s: float
-
-    @classmethod
-    def measured(cls) -> Speed:
-        """The best of several runs each."""
-        a = torch.rand(2048, 2048)
-        product_s = min(_seconds(partial(torch.mm, a, a)) for _ in range(5))
-        source, target = np.ones(1 << 26, np.uint8), np.empty(1 << 26, np.uint8)
-        copy_s = min(_seconds(partial(np.copyto, target, source)) for _ in range(10))
-        return cls(2 * 2048**3 / product_s / 1e9, 2 * source.nbytes / copy_s / 1e9)
-
-    def arithmetic_ms(self, run: Callable[[], Any]) -> float:
-        """Of a PyTorch computation."""
-        with FlopCounterMode(display=False) as counter:
-            run()
-        return counter.get_total_flops() / self.gflops / 1e6
-
-    def copying_ms(self, *arrays: Any) -> float:
-        """Of reading or writing these arrays once."""
-        return sum(array.nbytes for array in arrays) / self.gb_s / 1e6
+def all_stages(setup: Setup, grid: int, speed: Speed, engine: bool) -> Iterator[Stage]:
+    """Each is measured before the next is asked for."""
+    yield from closed_set_stages(setup, grid, speed)
+    if engine:
+        yield from engine_stages(setup.repository)
+        yield from transport(setup.repository, speed)
 
 
-def _seconds(run: Callable[[], Any]) -> float:
-    started = time.perf_counter()
-    run()
-    return time.perf_counter() - started
-
-
-def closed_set_stages(repository: Path, speed: Speed) -> Iterator[Stage]:
+def closed_set_stages(setup: Setup, grid: int, speed: Speed) -> Iterator[Stage]:
     """From a JPEG to names, in the order of the pipeline."""
-    served = ClosedSet(repository)
+    served = ClosedSet(setup.repository)
     settings, segmenter = served.settings, served.segmenter
-    sam, closed_set = (
-        load_sam(CHECKPOINTS / "mini-sam"),
-        ClosedSetReference(CHECKPOINTS / "mini-segformer"),
-    )
+    wanted = replace(settings.masks, points_per_side=grid, **setup.changes)
+    sam, closed_set = load_sam(setup.sam), ClosedSetReference(setup.segmenter)
     from segment_anything import SamPredictor
 
     predictor = SamPredictor(sam)
-    rgb = render_scene(scene_seed(SEED, 0), SIZE_HW).image
-    jpeg = as_jpeg(rgb)
+    scene = render_scene(scene_seed(SEED, 0), SIZE_HW)
+    rgb, jpeg = scene.image, as_jpeg(scene.image)
     pixels, segmenter_pixels = (
         sam_pixel_values(rgb, settings.sam),
         segmenter_pixel_values(rgb, segmenter),
     )
-    embedding, logits = served.encode(pixels), served.segment(segmenter_pixels)
 
     yield Stage(
         "decode a JPEG",
@@ -208,10 +166,15 @@ def closed_set_stages(repository: Path, speed: Speed) -> Iterator[Stage]:
         speed.arithmetic_ms(partial(closed_set.logits, torch.as_tensor(segmenter_pixels))),
     )
 
-    recording = Recording.of(CHECKPOINTS / "mini-sam", rgb, settings.masks)
-    batches = np.array_split(recording.prompts[:, None], len(recording.prompts) // 64)
-    min_iou = settings.masks.pred_iou_thresh
-    labels = np.ones((64, 1), np.int64)
+    # Not before: what ONNX Runtime takes in a network's first runs is memory of that stage.
+    embedding, logits = served.encode(pixels), served.segment(segmenter_pixels)
+
+    recording = Recording.of(setup.sam, rgb, wanted)
+    prompts = recording.prompts[:, None]
+    generator = MaskGenerator(settings.sam, served.encode, recording.decode)
+    batches = in_parts(prompts, generator._prompts(wanted))
+    min_iou = wanted.pred_iou_thresh
+    labels = np.ones((wanted.points_per_batch, 1), np.int64)
 
     def decode_all() -> None:
         # As many batches at a time as the decoder has instances, each on its share of the cores.
@@ -222,13 +185,13 @@ def closed_set_stages(repository: Path, speed: Speed) -> Iterator[Stage]:
         served.decode(embedding, batch, labels[: len(batch)], min_iou)
 
     def decode_as_published() -> None:
-        for batch in batches:
+        for batch in in_parts(prompts, wanted.points_per_batch):
             points = (torch.as_tensor(batch), torch.as_tensor(labels[: len(batch)]))
             sparse, dense = sam.prompt_encoder(points, None, None)
             positions = sam.prompt_encoder.get_dense_pe()
             sam.mask_decoder(torch.as_tensor(embedding), positions, sparse, dense, True)
 
-    ours = MaskDecoder(load_transformers_sam(str(CHECKPOINTS / "mini-sam")).model)
+    ours = MaskDecoder(load_transformers_sam(str(setup.sam)).model)
     decoder_floor = sum(
         speed.arithmetic_ms(
             partial(
@@ -242,40 +205,38 @@ def closed_set_stages(repository: Path, speed: Speed) -> Iterator[Stage]:
         for batch in batches
     )
     yield Stage(
-        f"mask decoder, {len(recording.prompts)} prompts",
-        *(decode_all, decode_as_published, decoder_floor),
+        f"mask decoder, {len(prompts)} prompts", decode_all, decode_as_published, decoder_floor
     )
 
-    generator = MaskGenerator(settings.sam, served.encode, recording.decode)
     passing = recording.logits[recording.ious > min_iou]
     yield Stage(
         f"from the decoder's output to RLE, {len(passing)} masks",
-        partial(generator.generate, rgb, embedding, settings.masks),
-        partial(generate, replaying_sam(recording, settings.sam), rgb, settings.masks),
+        partial(generator.generate, rgb, embedding, wanted),
+        partial(generate, replaying_sam(recording, settings.sam), rgb, wanted),
         speed.copying_ms(passing),
     )
 
     rng = np.random.default_rng(0)
     corners = np.sort(rng.integers(0, 480, (1000, 2, 2)), axis=1).reshape(-1, 4)
     scores = rng.random(1000, np.float32)
-    # Beside it should stand torchvision's operator, which has no build for a CPU-only torch here.
-    yield Stage("suppression of near-copies, 1,000 boxes", partial(nms, corners, scores, 0.7), None)
+    tensors = (torch.as_tensor(corners), torch.as_tensor(scores), torch.zeros(len(corners)))
+    yield Stage(
+        "suppression of near-copies, 1,000 boxes",
+        partial(nms, corners, scores, 0.7),
+        partial(batched_nms, *tensors, 0.7),
+    )
 
-    masks = served.generate(rgb, embedding)
-    runs = [rle.decode(counts, SIZE_HW) for counts in masks.segmentation]
+    bitmaps = np.stack([scene.mask(instance.id) for instance in scene.instances])
+    runs = [rle.runs_of_mask(bitmap) for bitmap in bitmaps]
     annotations: list[Any] = [
-        {"size": list(SIZE_HW), "counts": counts} for counts in masks.segmentation
+        {"size": list(SIZE_HW), "counts": rle.encode(mask, SIZE_HW)} for mask in runs
     ]
-    bitmaps = [coco_mask.decode(annotation).astype(bool) for annotation in annotations]
     from segment_anything.utils.amg import coco_encode_rle, mask_to_rle_pytorch
 
     yield Stage(
         f"RLE of {len(runs)} masks, from runs against from pixels",
         lambda: [rle.encode(mask, SIZE_HW) for mask in runs],
-        lambda: [
-            coco_encode_rle(found)
-            for found in mask_to_rle_pytorch(torch.as_tensor(np.stack(bitmaps)))
-        ],
+        lambda: [coco_encode_rle(found) for found in mask_to_rle_pytorch(torch.as_tensor(bitmaps))],
     )
     yield Stage(
         f"class map and the vote of {len(runs)} masks",
@@ -287,9 +248,14 @@ def closed_set_stages(repository: Path, speed: Speed) -> Iterator[Stage]:
     )
 
 
+def in_parts(prompts: FloatArray, most: int) -> list[FloatArray]:
+    """Batches of `most` prompts at most, as even as can be."""
+    return np.array_split(prompts, -(-len(prompts) // most))
+
+
 def engine_stages(repository: Path) -> Iterator[Stage]:
     """What the engine does for every mask."""
-    served = ClosedSet(repository)
+    settings = RepositorySettings.load(repository)
     rgb = render_scene(scene_seed(SEED, 0), SIZE_HW).image
     rng = np.random.default_rng(0)
     corners = np.sort(rng.integers(0, 400, (ENGINE_MASKS, 2, 2)), axis=1)
@@ -297,21 +263,21 @@ def engine_stages(repository: Path) -> Iterator[Stage]:
     boxes = boxes.astype(np.int32)
     names = [["car", "road", "a brown building", "tree"]] * ENGINE_MASKS
     crops = [rgb[y : y + h, x : x + w] for x, y, w, h in boxes.tolist()]
-    reference = mini_reference(served.settings)
+    reference = mini_reference(settings)
 
-    captioner = build_captioner(repository, served.settings)
+    captioner = build_captioner(repository, settings)
     yield Stage(
         f"captions of {ENGINE_MASKS} masks",
         partial(captioner.captions, rgb, boxes),
         lambda: [reference._caption(crop) for crop in crops],
     )
-    clip = build_clip(repository, served.settings)
+    clip = build_clip(repository, settings)
     yield Stage(
         f"CLIP among {len(names[0])} names, {ENGINE_MASKS} masks",
         partial(clip.best, rgb, boxes, names),
         lambda: [reference._clip_scores(crop, names[0]) for crop in crops],
     )
-    clipseg = build_clipseg(repository, served.settings)
+    clipseg = build_clipseg(repository, settings)
     masks = [
         rle.runs_of_window(np.ones((h, w), np.bool_), x, y, SIZE_HW[0])
         for x, y, w, h in boxes.tolist()
@@ -324,46 +290,53 @@ def engine_stages(repository: Path) -> Iterator[Stage]:
     )
 
 
-def write_json(stages: list[Stage], speed: Speed) -> None:
-    """The figures for programs."""
-    content = {
-        "machine": machine(),
-        "speed": asdict(speed),
-        "stages": [
-            {
-                "name": stage.name,
-                "ours_ms": stage.ours_ms,
-                "reference_ms": stage.reference_ms,
-                "floor_ms": stage.floor_ms,
-            }
-            for stage in stages
-        ],
-    }
-    path = RESULTS / "stages.json"
-    path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+def transport(repository: Path, speed: Speed) -> Iterator[Stage]:
+    """What a request takes at the client beyond its pipeline: packing, gRPC, reading the answer."""
+    jpeg = as_jpeg(render_scene(scene_seed(SEED, 0), SIZE_HW).image)
+    pictures = [Picture("scene", jpeg)]
+    embedded = EmbeddedServer(repository, http_port=0, grpc_port=0, metrics_port=0)
+    with embedded as server, SsaClient(server.grpc_url, timeout_s=600) as client:
+        described = describe_server(server.grpc_url, specs.SSA.name)
+
+        def beyond_the_pipeline_ms(run: Callable[[], Any]) -> float:
+            level = measure_level(lambda _: run(), described, pictures, 1, 1, 0)
+            assert level.transport_ms is not None
+            return level.transport_ms
+
+        answer = client.segment(jpeg)
+        yield Stage(
+            "transport of a request and its answer",
+            partial(client.segment, jpeg),
+            None,
+            speed.copying_ms(np.frombuffer(jpeg, np.uint8), answer.semantic_map),
+            beyond_the_pipeline_ms,
+        )
 
 
-def draw(stages: list[Stage]) -> None:
-    """Bars, on a logarithmic axis: stages differ by factors of thousands."""
+def draw(stages: list[Stage], path: Path) -> None:
+    """Bars of time and of memory, on logarithmic axes: stages differ by factors of thousands."""
     import matplotlib
 
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    figure, axes = pyplot.subplots(figsize=(9, 0.55 * len(stages) + 1.2), layout="constrained")
+    size = (13, 0.55 * len(stages) + 1.2)
+    figure, both = pyplot.subplots(1, 2, sharey=True, figsize=size, layout="constrained")
     places = np.arange(len(stages))
-    ours = [statistics.median(stage.ours_ms) for stage in stages]
-    reference = [statistics.median(stage.reference_ms or [np.nan]) for stage in stages]
-    axes.barh(places - 0.2, ours, 0.4, label="ours", color="#1b7f5c")
-    axes.barh(places + 0.2, reference, 0.4, label="reference", color="#b9b9b9")
+    for axes, figure_of, unit in zip(
+        both, ("median_ms", "peak_mb"), ("ms", "peak MB"), strict=True
+    ):
+        for k, (side, color) in enumerate({"ours": "#1b7f5c", "reference": "#b9b9b9"}.items()):
+            bars = [getattr(getattr(stage, side), figure_of, np.nan) for stage in stages]
+            axes.barh(places + 0.4 * k - 0.2, bars, 0.4, label=side, color=color)
+        axes.set_xscale("log")
+        axes.set_xlabel(f"{unit}, logarithmic")
     floors = [np.nan if stage.floor_ms is None else stage.floor_ms for stage in stages]
-    axes.plot(floors, places - 0.2, "k|", markersize=9, label="floor")
-    axes.set_yticks(places, [stage.name for stage in stages])
-    axes.invert_yaxis()
-    axes.set_xscale("log")
-    axes.set_xlabel("ms, logarithmic")
-    axes.legend()
-    figure.savefig(RESULTS / "stages.png", dpi=110)
+    both[0].plot(floors, places - 0.2, "k|", markersize=9, label="floor")
+    both[0].set_yticks(places, [stage.name for stage in stages])
+    both[0].invert_yaxis()
+    both[0].legend()
+    figure.savefig(path, dpi=110)
     pyplot.close(figure)
 
 
