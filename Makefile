@@ -2,6 +2,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+# Of `make bench`: mini, or vit-b with random weights.
+PRESET ?= mini
 SOURCES := python_backend export client tests benchmarks
 
 .DEFAULT_GOAL := help
@@ -36,14 +38,10 @@ format: .venv/.dev  ## Format and mend what can be mended.
 	$(BIN)/ruff format $(SOURCES)
 
 perf: .venv/.demo .venv-perf/.installed  ## Measure the ensemble with perf_analyzer and a real JPEG.
-	$(BIN)/python benchmarks/perf_analyzer.py --environment .venv-perf
+	$(BIN)/python -m benchmarks.perf_analyzer --environment .venv-perf
 
-bench: .venv/.dev  ## Measure every stage against a plain reference, side by side.
-	$(BIN)/python -m benchmarks.stages
-	$(BIN)/python -m benchmarks.post_processing
-	$(BIN)/python -m benchmarks.closed_set_speed --sizes mini
-	$(BIN)/python -m benchmarks.server_overhead
-	$(BIN)/python -m benchmarks.prompt_curve
+bench: .venv/.dev .venv-perf/.installed  ## Measure all against plain references: one report.
+	$(BIN)/python -m benchmarks.report --preset $(PRESET)
 
 clean:  ## Remove what the other targets made.
 	rm -rf .venv .venv-perf .venv-formats build output

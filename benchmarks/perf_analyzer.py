@@ -1,6 +1,8 @@
 """Measure the ensemble with NVIDIA's perf_analyzer and a real JPEG: latency, throughput, models.
 
-`make perf` runs it. It starts the embedded server on free ports, unless `--url` names another.
+    python -m benchmarks.perf_analyzer --environment .venv-perf    # `make perf`
+
+It starts the embedded server on free ports, unless `--url` names another.
 perf_analyzer comes from an environment of its own (`--environment`), which `make perf` makes; on
 Debian 12 it also wants the package libb64-0d.
 """
@@ -12,6 +14,7 @@ import base64
 import io
 import json
 import os
+import re
 import struct
 import subprocess
 import sys
@@ -19,15 +22,34 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from benchmarks.tables import machine, records, table, write
 from ssa_backend import specs
 from ssa_backend.embedded import EmbeddedServer
 from ssa_export.scenes import render_scene
 
+LEVEL_COLUMNS = {
+    "requests at a time": "{}",
+    "images/s": "{:.3f}",
+    "p50, ms": "{:.0f}",
+    "p90, ms": "{:.0f}",
+    "p95, ms": "{:.0f}",
+    "p99, ms": "{:.0f}",
+}
+MODEL_COLUMNS = {
+    "requests at a time": "{}",
+    "model": "{}",
+    "a call": "{:.1f}",
+    "queue": "{:.1f}",
+    "input": "{:.1f}",
+    "infer": "{:.1f}",
+    "output": "{:.1f}",
+}
 CANNOT_START = 127  # the loader's status when a shared library is missing
 
 
@@ -38,12 +60,43 @@ def main() -> int:
     parser.add_argument("--model-repository", type=Path, default=Path("model_repository"))
     parser.add_argument("--url", help="host:port of a running server's gRPC")
     parser.add_argument("--image", type=Path, help="a JPEG; a drawn street if left out")
-    parser.add_argument("--concurrency", default="1:2", help="START:END[:STEP]")
+    parser.add_argument("--concurrency", type=int, nargs="+", default=[1, 2, 4, 8])
     parser.add_argument("--requests", type=int, default=10, help="requests per window")
     arguments = parser.parse_args()
     jpeg = arguments.image.read_bytes() if arguments.image else drawn_jpeg()
+    levels, models = [], []
     with endpoint(arguments.url, arguments.model_repository) as url:
-        return measure(url, jpeg, arguments)
+        print(f"A JPEG of {len(jpeg)} bytes to {specs.SSA.name!r} at {url}", flush=True)
+        for level in arguments.concurrency:
+            done = measure(url, jpeg, level, arguments)
+            print(done.stdout, flush=True)
+            if done.returncode:
+                if done.returncode == CANNOT_START:
+                    print("perf_analyzer did not start; Debian needs: apt-get install libb64-0d")
+                return done.returncode
+            levels.append(level_row(level, done.stdout))
+            models += model_rows(level, done.stdout)
+    write(
+        "perf_analyzer",
+        f"# perf_analyzer against `{specs.SSA.name}`",
+        "Written by `python -m benchmarks.perf_analyzer`: a JPEG of "
+        f"{len(jpeg):,} bytes, windows of {arguments.requests} requests.",
+        machine(),
+        table(LEVEL_COLUMNS, levels),
+        "The models of the ensemble, ms of a call. What `mask_generation` takes is nearly all the "
+        "mask decoder, which it calls.",
+        table(MODEL_COLUMNS, models),
+        headlines=[
+            f"perf_analyzer, {row[0]} at a time: {row[1]:.2f} images/s, {row[2]:.0f} ms at the "
+            f"median and {row[4]:.0f} ms at the 95th percentile"
+            for row in (levels[0], levels[-1])
+        ],
+        figures={
+            "levels": records(LEVEL_COLUMNS, levels),
+            "models": records(MODEL_COLUMNS, models),
+        },
+    )
+    return 0
 
 
 def drawn_jpeg() -> bytes:
@@ -75,18 +128,37 @@ def input_data(image: bytes) -> str:
     return json.dumps({"data": [{specs.IMAGE.name: {"content": {"b64": content}, "shape": [1]}}]})
 
 
-def measure(url: str, jpeg: bytes, arguments: argparse.Namespace) -> int:
-    """Run perf_analyzer against `url`, its report on standard output."""
-    print(f"A JPEG of {len(jpeg)} bytes to {specs.SSA.name!r} at {url}", flush=True)
+def measure(
+    url: str, jpeg: bytes, level: int, arguments: argparse.Namespace
+) -> subprocess.CompletedProcess[str]:
+    """Run perf_analyzer against `url`, `level` requests at a time."""
     # A window takes half a minute on a CPU: be content with fewer of them.
     content = ("--stability-percentage", "20", "--max-trials", "5")
-    status = run(
+    return run(
         arguments.environment,
-        *(specs.SSA.name, url, jpeg, arguments.concurrency, arguments.requests, *content),
-    ).returncode
-    if status == CANNOT_START:
-        print("perf_analyzer did not start; on Debian it needs: apt-get install libb64-0d")
-    return status
+        *(specs.SSA.name, url, jpeg, str(level), arguments.requests, *content),
+        stdout=subprocess.PIPE,
+    )
+
+
+def level_row(level: int, report: str) -> list[float]:
+    """For `LEVEL_COLUMNS`, from what perf_analyzer printed."""
+    (throughput,) = re.findall(r"Throughput: ([0-9.]+) infer/sec", report)
+    percentiles = re.findall(r"p(?:50|90|95|99) latency: (\d+) usec", report)
+    return [level, float(throughput), *(int(found) / 1000 for found in percentiles)]
+
+
+def model_rows(level: int, report: str) -> list[list[Any]]:
+    """For `MODEL_COLUMNS`, the slowest model first."""
+    found = re.findall(
+        r"(\w+), version: .*?Avg request latency: (\d+) usec \(overhead \d+ usec \+ "
+        r"queue (\d+) usec \+ compute input (\d+) usec \+ compute infer (\d+) usec \+ "
+        r"compute output (\d+) usec\)",
+        report,
+        re.DOTALL,
+    )
+    rows = [[level, model, *(int(part) / 1000 for part in parts)] for model, *parts in found]
+    return sorted(rows, key=lambda row: -row[2])
 
 
 def run(
