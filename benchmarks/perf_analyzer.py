@@ -63,6 +63,8 @@ def main() -> int:
     parser.add_argument("--concurrency", type=int, nargs="+", default=[1, 2, 4, 8])
     parser.add_argument("--requests", type=int, default=10, help="requests per window")
     arguments = parser.parse_args()
+    if not (arguments.environment / "bin" / "perf_analyzer").exists():
+        parser.error(f"no perf_analyzer in {arguments.environment}; `make perf` puts it there")
     jpeg = arguments.image.read_bytes() if arguments.image else drawn_jpeg()
     levels, models = [], []
     with endpoint(arguments.url, arguments.model_repository) as url:

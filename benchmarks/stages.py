@@ -87,8 +87,8 @@ def main() -> None:
     write(
         name,
         f"# Stage by stage, {size}",
-        f"Written by `python -m benchmarks.stages --size {size}`: a scene of 640x480, a "
-        f"{grid}-point grid; medians of {arguments.repeats} runs in turn. "
+        f"Written by `python -m benchmarks.stages --size {size}`: a scene of 640x480, "
+        f"{grid} points a side; medians of {arguments.repeats} runs in turn. "
         + (
             f"Mini models, {ENGINE_MASKS} masks for the engine; transport is what a request takes "
             "longer at the client than its pipeline by Triton's statistics, a difference whose "
