@@ -128,11 +128,11 @@ class Speed:
         copy_ms = min(elapsed_ms(partial(np.copyto, target, source)) for _ in range(10))
         return cls(2 * 2048**3 / product_ms / 1e6, 2 * source.nbytes / copy_ms / 1e6)
 
-    def arithmetic_ms(self, run: Callable[[], Any]) -> float:
-        """Of a PyTorch computation."""
+    def arithmetic_ms(self, run: Callable[[], Any], module: str = "Global") -> float:
+        """Of a PyTorch computation, or of one of its modules: `CLIPModel.vision_model`."""
         with FlopCounterMode(display=False) as counter:
             run()
-        return float(counter.get_total_flops()) / self.gflops / 1e6
+        return float(sum(counter.get_flop_counts()[module].values())) / self.gflops / 1e6
 
     def copying_ms(self, *arrays: Any) -> float:
         """Of reading or writing these arrays once."""
