@@ -106,27 +106,31 @@ def main() -> None:
     parser.add_argument("--real-repeats", type=int, default=2)
     arguments = parser.parse_args()
 
-    found = {}
     if "mini" in arguments.sizes:
-        found["mini"] = compare(mini_size(arguments.model_repository), arguments.repeats)
+        setup = mini_size(arguments.model_repository)
+        write_results("closed_set_speed", "mini", compare(setup, arguments.repeats))
     if "vit-b" in arguments.sizes:
         with real_size() as setup:
-            found["ViT-B, Segformer B0"] = compare(setup, arguments.real_repeats)
+            comparison = compare(setup, arguments.real_repeats)
+        write_results("closed_set_speed_vit_b", "ViT-B, Segformer B0", comparison)
+
+
+def write_results(name: str, models: str, comparison: Comparison) -> None:
+    """A file for each size, so that neither waits for the other."""
     write(
-        "closed_set_speed",
-        "# A whole closed-set request",
+        name,
+        f"# A whole closed-set request, {models}",
         "Written by `python -m benchmarks.closed_set_speed`: scenes of 480x640, a 32-point grid, "
         "`ssa` on the embedded server over gRPC against the original's steps in PyTorch "
         f"{torch.__version__} on {torch.get_num_threads()} threads, in turn. Median (least to "
         "most) of the repeats, each on another scene, a warm-up left out.",
         machine(),
-        table(COLUMNS, [comparison.cells(models) for models, comparison in found.items()]),
+        table(COLUMNS, [comparison.cells(models)]),
         headlines=[
             f"a whole closed-set request through the server, {models}: "
             f"**{comparison.ratio:.1f} times** faster than the original's steps"
-            for models, comparison in found.items()
         ],
-        figures={models: asdict(comparison) for models, comparison in found.items()},
+        figures=asdict(comparison),
     )
 
 

@@ -107,7 +107,17 @@ def main() -> None:
             f"stage by stage, {size}: **{statistics.median(ratios.values()):.1f} times** as fast "
             f"as a plain reference in the middle, {ratios[least]:.1f} at the least ({least})"
         ],
-        figures={"speed": asdict(speed), "stages": records(COLUMNS, rows)},
+        figures={
+            "speed": asdict(speed),
+            "stages": records(COLUMNS, rows),
+            "runs, ms": {
+                stage.name: {
+                    "ours": stage.ours.ms,
+                    "reference": stage.reference.ms if stage.reference else [],
+                }
+                for stage in found
+            },
+        },
     )
 
 
