@@ -7,7 +7,7 @@ PRESET ?= mini
 SOURCES := python_backend export client tests benchmarks
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test test-full check configs format perf bench clean
+.PHONY: help demo serve test test-unit test-served test-full check configs format perf bench clean
 
 help:  ## Show this list.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -18,8 +18,14 @@ demo: .venv/.demo  ## Segment and name everything in two pictures on a real Trit
 serve: .venv/.demo  ## Start the embedded Triton server on loopback.
 	$(BIN)/ssa serve
 
-test: .venv/.dev  ## Run the tests (minutes).
-	$(BIN)/python -m pytest -m "not full"
+test: .venv/.dev  ## Run the tests (minutes), half of them beside the other half.
+	$(MAKE) --jobs 2 --keep-going --output-sync=target test-unit test-served
+
+test-unit: .venv/.dev
+	$(BIN)/python -m pytest -m "not full" tests/unit
+
+test-served: .venv/.dev
+	$(BIN)/python -m pytest -m "not full" tests/integration tests/parity
 
 test-full: .venv/.dev .venv-formats/.installed  ## Run every test, the long ones too.
 	$(BIN)/python -m pytest
