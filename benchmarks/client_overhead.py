@@ -89,7 +89,8 @@ def annotate(url: str, jpeg: bytes, arguments: argparse.Namespace) -> float:
         options = ("--out", str(out), "--url", url, "--concurrency", str(arguments.concurrency))
         started = time.perf_counter()
         subprocess.run([*ANNOTATE, str(images), *options], check=True, stdout=subprocess.DEVNULL)
-        return arguments.images / (time.perf_counter() - started)
+        images_a_second: float = arguments.images / (time.perf_counter() - started)
+        return images_a_second
 
 
 if __name__ == "__main__":

@@ -12,7 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ssa_backend import rle, specs
-from ssa_backend.embedded.onnx_runner import Arrays, OnnxRunner, model_file
+from ssa_backend.embedded.network_runner import Arrays
+from ssa_backend.embedded.onnx_runner import OnnxRunner, model_file
 from ssa_backend.images import decode_image, sam_pixel_values, segmenter_pixel_values
 from ssa_backend.masks.generation import FloatArray, GeneratedMasks, MaskGenerator
 from ssa_backend.settings import RepositorySettings, SegmenterSettings
