@@ -31,6 +31,8 @@ ByteArray = npt.NDArray[np.uint8]
 # The decoder has an image of its own for every prompt. What those of one call take at most: 16
 # prompts of a published SAM, from where on more take more memory and no less time.
 MAX_IMAGE_BYTES = 64 << 20
+# Calls of the decoder at a time: while each of its instances works on one, one waits for each.
+CALLS = 2 * specs.SAM_MASK_DECODER.instances
 # Crops of one call of the encoder.
 MAX_CROPS = specs.SAM_IMAGE_ENCODER.max_batch_size
 
@@ -86,7 +88,8 @@ class MaskGenerator:
         load_kernel()
         nms(np.zeros((1, 4), np.int64), np.zeros(1, np.float32), 0.5)
         self._threads = threads
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="masks")
+        self._tracing = ThreadPoolExecutor(threads, thread_name_prefix="tracing")
+        self._decoding = ThreadPoolExecutor(CALLS, thread_name_prefix="decoding")
 
     def generate(
         self, rgb: ByteArray, embedding: FloatArray, settings: MaskSettings
@@ -179,13 +182,14 @@ class MaskGenerator:
             inside = ~near_crop_edge(candidates.boxes_xyxy, crop.box_xyxy, size_hw)
             return [candidates.take(np.flatnonzero(inside))]
 
-        return concatenate(in_batches(passing, len(crop.points), self._prompts(settings)))
+        most = self._prompts(settings)
+        return concatenate(in_batches(passing, len(crop.points), most, self._decoding))
 
     def _trace(self, tracer: Tracer, logits: FloatArray) -> list[Traced | None]:
         if on_gpu(logits):  # which has threads of its own
             return tracer.trace(logits)
         shares = np.array_split(logits, self._threads)
-        return [mask for share in self._pool.map(tracer.trace, shares) for mask in share]
+        return [mask for share in self._tracing.map(tracer.trace, shares) for mask in share]
 
     def _prompts(self, settings: MaskSettings) -> int:
         """Prompts of one call of the decoder, at most; the masks do not depend on it."""

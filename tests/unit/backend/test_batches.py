@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -22,6 +23,17 @@ def test_everything_is_worked_on_once_in_even_batches(count: int) -> None:
     assert len(sizes) == -(-count // 16)
     assert max(sizes, default=0) - min(sizes, default=0) <= 1
     assert max(sizes, default=0) <= 16
+
+
+def test_as_many_are_worked_on_as_there_are_threads() -> None:
+    all_at_once = threading.Barrier(3, timeout=30)
+
+    def work(part: slice) -> list[int]:
+        all_at_once.wait()
+        return [part.start]
+
+    with ThreadPoolExecutor(3) as threads:
+        assert in_batches(work, 3, 1, threads) == [0, 1, 2]
 
 
 def test_one_batch_is_prepared_while_another_is_worked_on() -> None:
