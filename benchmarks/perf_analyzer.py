@@ -134,7 +134,7 @@ def measure(
     url: str, jpeg: bytes, level: int, arguments: argparse.Namespace
 ) -> subprocess.CompletedProcess[str]:
     """Run perf_analyzer against `url`, `level` requests at a time."""
-    # A window takes seconds to a minute on a CPU, and machines that are shared drift meanwhile: three
+    # A window takes up to a minute on a CPU, and machines that are shared drift meanwhile: three
     # windows in a row are enough that differ by half.
     content = ("--stability-percentage", "50", "--max-trials", "6")
     return run(
