@@ -19,7 +19,8 @@ serve: .venv/.demo  ## Start the embedded Triton server on loopback.
 	$(BIN)/ssa serve
 
 test: .venv/.dev  ## Run the tests (minutes), half of them beside the other half.
-	$(MAKE) --jobs 2 --keep-going --output-sync=target test-unit test-served
+	@echo "Testing in two halves side by side; each prints when it ends, after some minutes ..."
+	@$(MAKE) --no-print-directory --jobs 2 --keep-going --output-sync=target test-unit test-served
 
 test-unit: .venv/.dev
 	$(BIN)/python -m pytest -m "not full" tests/unit

@@ -48,7 +48,7 @@ class ClosedSet:
         return self.label(rgb, self.generate(rgb, self.encode(pixels)), logits)
 
     def encode(self, pixels: FloatArray) -> FloatArray:
-        """[1, 3, S, S] to [1, C, G, G]."""
+        """[N, 3, S, S] to [N, C, G, G]."""
         return self._answer(specs.SAM_IMAGE_ENCODER, pixels)[0]
 
     def decode(
