@@ -25,10 +25,13 @@ class Level:
 
     @property
     def transport_ms(self) -> float | None:
-        """The mean between client and pipeline: (un)packing, the network, waiting to be taken."""
+        """The mean between client and pipeline: (un)packing, the network, waiting to be taken.
+
+        Never negative, though Triton stops a request's clock only after its answer has left.
+        """
         if self.latency is None or self.breakdown is None:
             return None
-        return self.latency.mean_ms - self.breakdown.total_ms
+        return max(0.0, self.latency.mean_ms - self.breakdown.total_ms)
 
     @property
     def others(self) -> int:
