@@ -38,8 +38,8 @@ SEED = 85
 TIMEOUT_S = 3600.0
 PRECISIONS = {
     "exact": ExportOptions(),
-    "int8": ExportOptions(int8=True),
-    "bf16": ExportOptions(bf16=True),
+    "int8": ExportOptions(sam_precision="int8"),
+    "bf16": ExportOptions(sam_precision="bf16"),
 }
 SAME_OBJECT_IOU = 0.5
 COLUMNS = (
@@ -89,8 +89,8 @@ def main() -> None:
     scenes = [render_scene(scene_seed(SEED, k)) for k in range(arguments.scenes)]
     with tempfile.TemporaryDirectory() as folder:
         eight_bits, bf16 = Path(folder) / "int8", Path(folder) / "bf16"
-        export_repository(PRESETS["mini"], eight_bits, options=ExportOptions(int8=True))
-        export_repository(PRESETS["mini"], bf16, options=ExportOptions(bf16=True))
+        export_repository(PRESETS["mini"], eight_bits, options=ExportOptions(sam_precision="int8"))
+        export_repository(PRESETS["mini"], bf16, options=ExportOptions(sam_precision="bf16"))
         ways = measure(
             scenes,
             ("exact", arguments.model_repository, {}),

@@ -4,7 +4,8 @@ ExportError
 ├── CheckpointError      a source that is missing, broken or of another architecture
 ├── ParityError          an export that does not compute what its source computes
 ├── DestinationError     a folder that must not be overwritten
-└── MissingToolError     TensorRT or polygraphy is not installed
+├── CalibrationError     pictures that 8 bits cannot be calibrated with
+└── MissingToolError     TensorRT, polygraphy or OpenVINO is not installed
 """
 
 
@@ -22,6 +23,10 @@ class ParityError(ExportError):
 
 class DestinationError(ExportError):
     """A destination that holds something other than an exported repository."""
+
+
+class CalibrationError(ExportError):
+    """A folder or a file in it that holds no picture; the message names it."""
 
 
 class MissingToolError(ExportError):

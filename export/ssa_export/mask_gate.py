@@ -38,16 +38,26 @@ class SamRunners:
 
     def mask_logits(self, pixel_values: Array, coords: Array, labels: Array) -> Array:
         """Encoder and decoder in a row: logits [prompts * 3, side, side] for one image."""
+        inputs = self.decoder_inputs(pixel_values, coords, labels)
+        return self.decode(inputs)[specs.SAM_MASK_DECODER.outputs[0].name]
+
+    def decoder_inputs(self, pixel_values: Array, coords: Array, labels: Array) -> dict[str, Array]:
+        """What the decoder gets of one image and its prompts, to draw every mask."""
         pixels, embeddings = specs.SAM_IMAGE_ENCODER.inputs[0], specs.SAM_IMAGE_ENCODER.outputs[0]
         image, points, kinds, min_iou = specs.SAM_MASK_DECODER.inputs
-        encoded = self.encode({pixels.name: pixel_values})[embeddings.name]
-        inputs = {
-            image.name: encoded,
+        return {
+            image.name: self.encode({pixels.name: pixel_values})[embeddings.name],
             points.name: coords,
             kinds.name: labels,
-            min_iou.name: np.array([-np.inf], np.float32),  # every mask
+            min_iou.name: np.array([-np.inf], np.float32),
         }
-        return self.decode(inputs)[specs.SAM_MASK_DECODER.outputs[0].name]
+
+
+def grid_prompts(size: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """A coarse grid of points on an image of `size` pixels a side: [P, 1, 2] and labels [P, 1]."""
+    steps = (np.arange(_GRID, dtype=np.float32) + 0.5) * (size / _GRID)
+    coords = np.stack(np.meshgrid(steps, steps), axis=-1).reshape(-1, 1, 2)
+    return coords, np.ones(coords.shape[:2], np.int64)
 
 
 def mask_ious(got: Array, wanted: Array, threshold: float = 0.0) -> NDArray[np.float64]:
@@ -91,12 +101,10 @@ def check_sam(
     """
     size = settings.sam.image_size
     pixels = colour_blocks(rng, size, size)
-    steps = (np.arange(_GRID, dtype=np.float32) + 0.5) * (size / _GRID)
-    coords = np.stack(np.meshgrid(steps, steps), axis=-1).reshape(-1, 1, 2)
-    labels = np.ones(coords.shape[:2], np.int64)
+    prompts = grid_prompts(size)
     ious = mask_ious(
-        candidate.mask_logits(pixels, coords, labels),
-        reference.mask_logits(pixels, coords, labels),
+        candidate.mask_logits(pixels, *prompts),
+        reference.mask_logits(pixels, *prompts),
         settings.sam.mask_threshold,
     )
     if not ious.size:

@@ -50,7 +50,8 @@ def model_config(model: Model, settings: RepositorySettings) -> model_config_pb2
         config.parameters[group].string_value = to_json(getattr(settings, group))
     if model.takes_gpu_tensors:
         config.parameters["FORCE_CPU_ONLY_INPUT_TENSORS"].string_value = "no"
-    if settings.bf16 and model in (specs.SAM_IMAGE_ENCODER, specs.SAM_MASK_DECODER):
+    is_sam = model in (specs.SAM_IMAGE_ENCODER, specs.SAM_MASK_DECODER)
+    if is_sam and settings.sam_precision != "fp32":
         accelerators = config.optimization.execution_accelerators
         accelerators.cpu_execution_accelerator.add(name="openvino")
     # Left to itself, Triton would start two instances of any network on a CPU, two processes.

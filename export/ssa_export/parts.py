@@ -10,7 +10,7 @@ from typing import Any
 
 from ssa_backend import specs
 from ssa_backend.labels import COCO_PANOPTIC, plain_name
-from ssa_backend.settings import RepositorySettings
+from ssa_backend.settings import Precision, RepositorySettings
 from ssa_export import networks
 from ssa_export.checkpoints import (
     LoadedSegmenter,
@@ -91,7 +91,7 @@ class LoadedParts:
     by_name: Mapping[str, Any]
 
     def settings(
-        self, preset: Preset, network_backend: str, *, bf16: bool = False
+        self, preset: Preset, network_backend: str, sam_precision: Precision
     ) -> RepositorySettings:
         """What serving must know about all of them."""
         return RepositorySettings(
@@ -99,7 +99,7 @@ class LoadedParts:
             **{name: loaded.settings for name, loaded in self.by_name.items()},
             masks=preset.masks,
             network_backend=network_backend,
-            bf16=bf16,
+            sam_precision=sam_precision,
         )
 
     def networks(self, axes: Lengths) -> Iterator[Network]:

@@ -9,16 +9,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ssa_backend.settings import REPOSITORY_FILE, RepositorySettings
-from ssa_export.bf16 import check_bf16, require_openvino
+from ssa_backend.settings import REPOSITORY_FILE, Precision, RepositorySettings
 from ssa_export.errors import DestinationError
-from ssa_export.int8 import quantize_sam
 from ssa_export.model_config import VERSION, write_configs
 from ssa_export.networks import Network
 from ssa_export.onnx_export import EXTERNAL_DATA_ABOVE, MODEL_FILE, export_onnx
 from ssa_export.onnx_runners import OnnxExport
 from ssa_export.parity import check_parity
 from ssa_export.parts import Report, load_parts
+from ssa_export.precision import lower_sam, require_openvino
 from ssa_export.presets import Preset
 from ssa_export.tensorrt import build_plans, require_tensorrt
 
@@ -30,16 +29,16 @@ class ExportOptions:
     Attributes:
         tensorrt: build TensorRT plans from the ONNX files, and serve those.
         fp16: let plans compute in half precision where that is safe.
-        int8: let SAM's products run in 8 bits on the CPU, which changes masks a little.
-        bf16: let SAM compute in bfloat16 on a CPU that has it, which does so too.
+        sam_precision: of SAM on the CPU; others than "fp32" change masks a little.
+        calibration_images: a folder of pictures to choose the ranges of "int8" by; None draws some.
         compact_weights: store weights in half precision where it holds them exactly.
         external_data_above: bytes of weights beyond which they go into a file of their own.
     """
 
     tensorrt: bool = False
     fp16: bool = False
-    int8: bool = False
-    bf16: bool = False
+    sam_precision: Precision = "fp32"
+    calibration_images: Path | None = None
     compact_weights: bool = False
     external_data_above: int = EXTERNAL_DATA_ABOVE
 
@@ -67,17 +66,15 @@ def export_repository(
     options = options or ExportOptions()
     if options.tensorrt:
         require_tensorrt()
-    if options.bf16:
+    if options.sam_precision != "fp32":
         require_openvino()
-    for precision in ("int8", "bf16"):
-        if getattr(options, precision):
-            # Clients see the name, and a job refuses to mix two.
-            preset = replace(preset, name=f"{preset.name}, {precision}")
+        # Clients see the name, and a job refuses to mix two.
+        preset = replace(preset, name=f"{preset.name}, {options.sam_precision}")
     with replacing(repository) as staging:
         # All are loaded before the long work begins, so that a bad one ends it early.
         parts = load_parts(preset, report)
         backend = "tensorrt" if options.tensorrt else "onnxruntime"
-        settings = parts.settings(preset, backend, bf16=options.bf16)
+        settings = parts.settings(preset, backend, options.sam_precision)
         write_configs(staging, settings)
         parts.write_tokenizers(staging)
         exports = [
@@ -90,14 +87,10 @@ def export_repository(
             )
             for network in parts.networks(settings.axes)
         ]
-        if options.int8:
-            report("rounding SAM's weights to 8 bits")
-            agreement = quantize_sam(exports, settings)
-            report(f"SAM in 8 bits draws masks with a mean IoU of {agreement:.4f} to the others")
-        if options.bf16:
-            report("comparing SAM's masks in bfloat16")
-            agreement = check_bf16(exports, settings)
-            report(f"SAM in bfloat16 draws masks with a mean IoU of {agreement:.4f} to the others")
+        if settings.sam_precision != "fp32":
+            report(f"bringing SAM to {settings.sam_precision} and comparing its masks")
+            agreement = lower_sam(exports, settings, options.calibration_images)
+            report(f"masks in {settings.sam_precision} have a mean IoU of {agreement:.4f} to exact")
         if options.tensorrt:
             _replace_by_plans(exports, settings, report, fp16=options.fp16)
     report(f"wrote {repository}")

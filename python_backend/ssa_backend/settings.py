@@ -13,13 +13,16 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from ssa_backend.errors import InvalidInputError
 
 REPOSITORY_FILE = "repository.json"
 # The parameter of an ensemble's config that holds the preset's name, as JSON.
 PRESET = "preset"
+
+# Of SAM's arithmetic on the CPU.
+Precision = Literal["fp32", "bf16", "int8"]
 
 S = TypeVar(
     "S",
@@ -235,8 +238,8 @@ class RepositorySettings:
     """Everything that tells one model repository from another.
 
     A part that is None is not served, nor is any ensemble that needs it. `network_backend` is what
-    runs the exported networks: "onnxruntime" or "tensorrt". With `bf16` SAM's two compute in
-    bfloat16 on the CPU, where ONNX Runtime hands them on to OpenVINO.
+    runs the exported networks: "onnxruntime" or "tensorrt". A `sam_precision` below "fp32" is for
+    the CPU, where ONNX Runtime hands SAM's two on to OpenVINO.
     """
 
     preset: str
@@ -250,7 +253,7 @@ class RepositorySettings:
     masks: MaskSettings = field(default_factory=MaskSettings)
     images: ImageSettings = field(default_factory=ImageSettings)
     network_backend: str = "onnxruntime"
-    bf16: bool = False
+    sam_precision: Precision = "fp32"
 
     @property
     def parts(self) -> frozenset[str]:
@@ -307,8 +310,8 @@ class RepositorySettings:
         """
         data = json.loads((repository / REPOSITORY_FILE).read_text(encoding="utf-8"))
         parts = {name: _build(kind, data[name]) for name, kind in _PARTS.items() if data.get(name)}
-        backend, bf16 = data["network_backend"], data.get("bf16", False)
-        return cls(data["preset"], network_backend=backend, bf16=bf16, **parts)
+        backend, precision = data["network_backend"], data.get("sam_precision", "fp32")
+        return cls(data["preset"], network_backend=backend, sam_precision=precision, **parts)
 
 
 _PARTS: Mapping[str, Callable[..., Any]] = {

@@ -59,10 +59,6 @@ def export(
     fp16: Annotated[
         bool, typer.Option("--fp16", help="With --tensorrt: half precision where it is safe.")
     ] = False,
-    int8: Annotated[
-        bool,
-        typer.Option("--int8", help="SAM in 8 bits, for the CPU; its masks differ a little."),
-    ] = False,
     bf16: Annotated[
         bool,
         typer.Option(
@@ -71,6 +67,19 @@ def export(
             "little.",
         ),
     ] = False,
+    int8: Annotated[
+        bool,
+        typer.Option("--int8", help="As --bf16, and its products with weights in 8 bits."),
+    ] = False,
+    calibration_images: Annotated[
+        Path | None,
+        typer.Option(
+            exists=True,
+            file_okay=False,
+            help="With --int8: pictures like those it will see, to choose its ranges by. Without "
+            "it they are drawn streets.",
+        ),
+    ] = None,
 ) -> None:
     """Turn checkpoints into a model repository, each model checked against its source.
 
@@ -89,6 +98,8 @@ def export(
             raise typer.BadParameter("it is for the CPU, not with --tensorrt.", param_hint=name)
     if int8 and bf16:
         raise typer.BadParameter("it does not go with --int8.", param_hint="--bf16")
+    if calibration_images and not int8:
+        raise typer.BadParameter("it needs --int8.", param_hint="--calibration-images")
     with require("export"):
         from transformers.utils import logging
 
@@ -114,7 +125,12 @@ def export(
                 console.print(f"[green]•[/] {escape(message)}", highlight=False)
                 status.update(escape(message))
 
-            options = ExportOptions(tensorrt=tensorrt, fp16=fp16, int8=int8, bf16=bf16)
+            options = ExportOptions(
+                tensorrt=tensorrt,
+                fp16=fp16,
+                sam_precision="int8" if int8 else "bf16" if bf16 else "fp32",
+                calibration_images=calibration_images,
+            )
             export_repository(chosen, model_repository, report, options)
     except ExportError as error:
         console.print(f"[red]ssa export:[/] {escape(str(error))}", highlight=False, soft_wrap=True)

@@ -29,7 +29,7 @@ class OpenVinoRunner(NetworkRunner):
         """
         if find_spec("openvino") is None:
             raise ModuleNotFoundError(
-                "this model was exported with --bf16, which OpenVINO runs: "
+                "this model was exported with --bf16 or --int8, which OpenVINO runs: "
                 "pip install 'ssa-triton[openvino]'."
             )
         import openvino

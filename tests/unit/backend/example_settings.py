@@ -113,5 +113,5 @@ EXAMPLE = RepositorySettings(
     ),
     images=ImageSettings(min_side=10, max_pixels=1_000_000, max_bytes=100_000),
     network_backend="tensorrt",
-    bf16=True,
+    sam_precision="bf16",
 )
