@@ -7,7 +7,7 @@ PRESET ?= mini
 SOURCES := python_backend export client tests benchmarks
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test test-unit test-served test-full check configs format perf bench clean
+.PHONY: help demo serve test test-unit test-served test-full check configs format perf model-analyzer bench clean
 
 help:  ## Show this list.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -47,6 +47,9 @@ format: .venv/.dev  ## Format and mend what can be mended.
 perf: .venv/.demo .venv-perf/.installed  ## Measure the ensemble with perf_analyzer and a real JPEG.
 	$(BIN)/python -m benchmarks.perf_analyzer --environment .venv-perf
 
+model-analyzer: .venv/.dev .venv-perf/.model-analyzer  ## Try instance counts with model_analyzer.
+	$(BIN)/python -m benchmarks.model_analyzer --environment .venv-perf
+
 bench: .venv/.dev .venv-perf/.installed  ## Measure all against plain references: one report.
 	$(BIN)/python -m benchmarks.report --preset $(PRESET)
 
@@ -76,6 +79,10 @@ clean:  ## Remove what the other targets made.
 	$(PYTHON) -m venv .venv-perf
 	.venv-perf/bin/python -m pip --disable-pip-version-check --quiet install \
 		"tritonclient==2.50.0" nvidia-cuda-runtime-cu12
+	@touch $@
+
+.venv-perf/.model-analyzer: .venv-perf/.installed
+	.venv-perf/bin/python -m pip --disable-pip-version-check --quiet install triton-model-analyzer
 	@touch $@
 
 # Tools that read the annotation formats back want another numpy and another OpenCV. panopticapi

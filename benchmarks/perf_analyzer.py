@@ -186,8 +186,6 @@ def run(
         options: more of perf_analyzer's own.
         stdout: as for `subprocess.run`.
     """
-    site = next((environment / "lib").glob("python3*/site-packages"))
-    libraries = site / "nvidia" / "cuda_runtime" / "lib"
     with tempfile.NamedTemporaryFile("w", suffix=".json") as data:
         data.write(input_data(jpeg))
         data.flush()
@@ -197,8 +195,16 @@ def run(
             *("--measurement-mode", "count_windows"),
             *("--measurement-request-count", str(requests), "--percentile", "95", *options),
         ]
-        variables = os.environ | {"LD_LIBRARY_PATH": str(libraries)}
+        variables = environment_variables(environment)
         return subprocess.run(command, env=variables, check=False, text=True, stdout=stdout)
+
+
+def environment_variables(environment: Path) -> dict[str, str]:
+    """With which perf_analyzer is found, and finds the library that it wants."""
+    site = next((environment / "lib").glob("python3*/site-packages"))
+    programs = [str(environment / "bin"), os.environ.get("PATH", os.defpath)]
+    libraries = site / "nvidia" / "cuda_runtime" / "lib"
+    return os.environ | {"PATH": os.pathsep.join(programs), "LD_LIBRARY_PATH": str(libraries)}
 
 
 if __name__ == "__main__":
