@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import platform
+import shutil
+import subprocess
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
@@ -31,7 +33,7 @@ def records(columns: Iterable[str], rows: Iterable[Sequence[Any]]) -> list[dict[
 
 
 def machine() -> str:
-    """Processor, cores and date in a line."""
+    """Processor, cores, GPU and date in a line."""
     model = next(
         (
             line.split(":", 1)[1].strip()
@@ -41,7 +43,16 @@ def machine() -> str:
         platform.processor(),
     )
     cores = len(os.sched_getaffinity(0))
-    return f"{model}, {cores} cores, no GPU, {datetime.now(timezone.utc):%Y-%m-%d}."
+    return f"{model}, {cores} cores, {_gpu()}, {datetime.now(timezone.utc):%Y-%m-%d}."
+
+
+def _gpu() -> str:
+    """Names as the driver gives them."""
+    if shutil.which("nvidia-smi") is None:
+        return "no GPU"
+    command = ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"]
+    found = subprocess.run(command, check=False, capture_output=True, text=True).stdout
+    return ", ".join(found.split("\n")[:-1]) or "no GPU"
 
 
 def write(
