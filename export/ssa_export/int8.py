@@ -9,16 +9,15 @@ Source: ONNX Runtime's static quantization; ranges are the smallest and the larg
 
 from __future__ import annotations
 
-import logging
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import onnx
 import onnxruntime as ort
-from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
+from onnxruntime.quantization import CalibrationMethod, QDQQuantizer, QuantType, TensorsData
 
 from ssa_backend import specs
 from ssa_backend.images import sam_pixel_values
@@ -28,7 +27,7 @@ from ssa_export.mask_gate import SamRunners, grid_prompts
 from ssa_export.networks import Array
 from ssa_export.onnx_runners import OnnxExport
 
-_PRODUCTS = ("MatMul", "Gemm")
+_PRODUCT = "MatMul"
 # Modules of `MaskDecoder` name their nodes.
 _DRAWING = "/upscaling/"
 
@@ -66,52 +65,61 @@ def _quantize(export: OnnxExport, inputs: Sequence[Mapping[str, Array]], prefix:
             f"{export.network.spec.name} is larger than 2 GB, whose weights are in a file of their "
             "own; expected a smaller one for 8 bits."
         )
-    with tempfile.TemporaryDirectory() as folder:
-        folded = Path(folder) / "folded.onnx"
-        _fold_constants(export.path, folded)
-        # It advises at every call to optimise the graph first, which was done.
-        logging.disable(logging.WARNING)
-        try:
-            quantize_static(
-                folded,
-                export.path,
-                _Inputs(inputs),
-                quant_format=QuantFormat.QDQ,
-                nodes_to_quantize=_products(folded, prefix),
-                per_channel=True,
-                activation_type=QuantType.QUInt8,
-                weight_type=QuantType.QInt8,
-                extra_options={"WeightSymmetric": True},
-            )
-        finally:
-            logging.disable(logging.NOTSET)
+    model = _folded(export.path)
+    products = _products(model.graph, prefix)
+    ranges = _ranges(model, [node.input[0] for node in products], inputs)
+    quantizer = QDQQuantizer(
+        model,
+        per_channel=True,
+        reduce_range=False,
+        weight_qType=QuantType.QInt8,
+        activation_qType=QuantType.QUInt8,
+        tensors_range=ranges,
+        nodes_to_quantize=[node.name for node in products],
+        nodes_to_exclude=[],
+        op_types_to_quantize=[_PRODUCT],
+        extra_options={"OpTypesToExcludeOutputQuantization": [_PRODUCT]},
+    )
+    quantizer.quantize_model()
+    onnx.save(quantizer.model.model, export.path)
 
 
-def _fold_constants(source: Path, target: Path) -> None:
-    """Make every weight an initializer: some arrive as constants, or compacted behind a cast."""
+def _folded(path: Path) -> onnx.ModelProto:
+    """The model, its weights all initializers: some are constants, or compacted behind a cast."""
     options = ort.SessionOptions()
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_BASIC
-    options.optimized_model_filepath = str(target)
-    ort.InferenceSession(source, options, providers=["CPUExecutionProvider"])
+    with tempfile.TemporaryDirectory() as folder:
+        options.optimized_model_filepath = str(Path(folder) / "folded.onnx")
+        ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+        return onnx.load(options.optimized_model_filepath)
 
 
-def _products(path: Path, prefix: str) -> list[str]:
-    """The names of nodes that multiply with a weight."""
-    graph = onnx.load(path).graph
+def _products(graph: onnx.GraphProto, prefix: str) -> list[onnx.NodeProto]:
+    """The nodes that multiply with a weight."""
     weights = {weight.name for weight in graph.initializer}
     return [
-        node.name
+        node
         for node in graph.node
-        if node.op_type in _PRODUCTS and node.input[1] in weights and node.name.startswith(prefix)
+        if node.op_type == _PRODUCT and node.input[1] in weights and node.name.startswith(prefix)
     ]
 
 
-class _Inputs(CalibrationDataReader):  # type: ignore[misc]  # has no types
-    """Hands out one set of inputs after the other, as ONNX Runtime asks for them."""
+def _ranges(
+    model: onnx.ModelProto, tensors: Sequence[str], inputs: Sequence[Mapping[str, Array]]
+) -> TensorsData:
+    """The smallest and the largest value that each tensor takes.
 
-    def __init__(self, inputs: Sequence[Mapping[str, Array]]) -> None:
-        self._rest: Iterator[Mapping[str, Array]] = iter(inputs)
-
-    def get_next(self) -> Mapping[str, Array] | None:
-        """The next one, or None after the last."""
-        return next(self._rest, None)
+    ONNX Runtime's own calibration watches every tensor of the graph at once, which for the
+    attention of a ViT-B is more than 20 GB.
+    """
+    watched = onnx.ModelProto()
+    watched.CopyFrom(model)
+    names = sorted(set(tensors))
+    watched.graph.output.extend(onnx.ValueInfoProto(name=name) for name in names)
+    session = ort.InferenceSession(watched.SerializeToString(), providers=["CPUExecutionProvider"])
+    seen = [
+        [(array.min(), array.max()) for array in session.run(names, dict(each))] for each in inputs
+    ]
+    lowest, highest = np.array(seen).min(axis=0)[:, 0], np.array(seen).max(axis=0)[:, 1]
+    found = {name: (lowest[k], highest[k]) for k, name in enumerate(names)}
+    return TensorsData(CalibrationMethod.MinMax, found)
