@@ -4,13 +4,15 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 # Of `make bench`: mini, or vit-b with random weights.
 PRESET ?= mini
+# Which tests: all but the long ones.
+TESTS ?= -m "not full"
 SOURCES := python_backend export client tests benchmarks
 
 .DEFAULT_GOAL := help
 .PHONY: help demo serve test test-unit test-served test-full check configs format perf model-analyzer bench clean
 
 help:  ## Show this list.
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
 
 demo: .venv/.demo  ## Segment and name everything in two pictures on a real Triton server.
 	$(BIN)/python -m ssa_client.demo --out output/demo
@@ -23,13 +25,13 @@ test: .venv/.dev  ## Run the tests (minutes), half of them beside the other half
 	@$(MAKE) --no-print-directory --jobs 2 --keep-going --output-sync=target test-unit test-served
 
 test-unit: .venv/.dev
-	$(BIN)/python -m pytest -m "not full" tests/unit
+	$(BIN)/python -m pytest $(TESTS) tests/unit
 
 test-served: .venv/.dev
-	$(BIN)/python -m pytest -m "not full" tests/integration tests/parity
+	$(BIN)/python -m pytest $(TESTS) tests/integration tests/parity
 
 test-full: .venv/.dev .venv-formats/.installed  ## Run every test, the long ones too.
-	$(BIN)/python -m pytest
+	@$(MAKE) --no-print-directory --keep-going TESTS= test-unit test-served
 
 check: .venv/.dev  ## Lint, format, types, and drift of the generated configs.
 	$(BIN)/ruff check $(SOURCES)

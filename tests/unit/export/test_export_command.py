@@ -64,6 +64,10 @@ def test_any_part_of_a_preset_can_be_swapped(
         (("--sam", "gone.pth"), 1, "ssa export: gone.pth does not exist"),
         (("--preset", "huge"), 1, "unknown preset 'huge'; known presets: mini"),
         (("--fp16",), 2, "it needs --tensorrt"),
+        (("--tensorrt", "--int8"), 2, "it is for the CPU, not with --tensorrt"),
+        (("--int8", "--bf16"), 2, "it does not go with --int8"),
+        (("--calibration-images", "."), 2, "it needs --int8"),
+        (("--int8", "--calibration-images", "gone"), 2, "'gone' does not exist"),
         (("--tensorrt",), 1, "pip install 'ssa-triton[tensorrt]'"),
     ],
 )
