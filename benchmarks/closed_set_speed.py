@@ -56,6 +56,9 @@ COLUMNS = (
     "masks of the same name",
 )
 
+# By `--sizes`.
+MODELS = {"mini": "mini", "vit-b": "ViT-B, Segformer B0"}
+
 
 @dataclass(frozen=True)
 class Setup:
@@ -101,18 +104,18 @@ def main() -> None:
     """Command line of this module."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model-repository", type=Path, default=Path("model_repository"))
-    parser.add_argument("--sizes", nargs="+", choices=["mini", "vit-b"], default=["mini", "vit-b"])
+    parser.add_argument("--sizes", nargs="+", choices=list(MODELS), default=list(MODELS))
     parser.add_argument("--repeats", type=int, default=10, help="of the mini models")
     parser.add_argument("--real-repeats", type=int, default=2)
     arguments = parser.parse_args()
 
     if "mini" in arguments.sizes:
         setup = mini_size(arguments.model_repository)
-        write_results("closed_set_speed", "mini", compare(setup, arguments.repeats))
+        write_results("closed_set_speed", MODELS["mini"], compare(setup, arguments.repeats))
     if "vit-b" in arguments.sizes:
         with real_size() as setup:
             comparison = compare(setup, arguments.real_repeats)
-        write_results("closed_set_speed_vit_b", "ViT-B, Segformer B0", comparison)
+        write_results("closed_set_speed_vit_b", MODELS["vit-b"], comparison)
 
 
 def write_results(name: str, models: str, comparison: Comparison) -> None:

@@ -26,7 +26,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from benchmarks.closed_set_speed import Setup, mini_size, real_size
+from benchmarks.closed_set_speed import MODELS, Setup, mini_size, real_size
 from benchmarks.engine_stages import ENGINE_MASKS, engine_stages
 from benchmarks.in_process import ClosedSet
 from benchmarks.perf_analyzer import as_jpeg
@@ -55,7 +55,7 @@ SIZE_HW = (480, 640)
 # Points a side: time is linear in prompts, and the reference at ViT-B's size slow.
 GRIDS = {"mini": 32, "vit-b": 8}
 OF_RANDOM_WEIGHTS = (
-    "SAM ViT-B and Segformer B0 with random weights: half of the masks pass the IoU filter, and "
+    "Random weights: half of the masks pass the IoU filter, and "
     "none is stable, so that neither side writes the RLE of any."
 )
 
@@ -84,7 +84,7 @@ def main() -> None:
     least = min(ratios, key=lambda stage: ratios[stage])
     write(
         name,
-        f"# Stage by stage, {size}",
+        f"# Stage by stage, {MODELS[size]}",
         f"Written by `python -m benchmarks.stages --size {size}`: a scene of 640x480, "
         f"{grid} points a side; medians of {arguments.repeats} runs in turn. "
         + (
@@ -104,8 +104,9 @@ def main() -> None:
         table(COLUMNS, rows),
         f"![Stages]({name}.png)",
         headlines=[
-            f"stage by stage, {size}: **{statistics.median(ratios.values()):.1f} times** as fast "
-            f"as a plain reference in the middle, {ratios[least]:.1f} at the least ({least})"
+            f"stage by stage, {MODELS[size]}: **{statistics.median(ratios.values()):.1f} times** "
+            f"as fast as a plain reference in the middle, {ratios[least]:.1f} at the least "
+            f"({least})"
         ],
         figures={
             "speed": asdict(speed),
