@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from typing import Any
 
@@ -11,6 +12,7 @@ from torch import Tensor, nn
 
 from ssa_backend import specs
 from ssa_export.checkpoints import LoadedSam
+from ssa_export.chunked_attention import ChunkedAttention
 from ssa_export.mask_decoder import MaskDecoder
 from ssa_export.networks.network import Lengths, Network
 
@@ -83,7 +85,12 @@ def _typical_iou(sam: LoadedSam, decode: Callable[..., tuple[Tensor, ...]]) -> f
 class _ImageEncoder(nn.Module):
     def __init__(self, sam: Any) -> None:
         super().__init__()
-        self.encoder = sam.vision_encoder
+        encoder = sam.vision_encoder
+        # A copy of the modules, not of the weights.
+        self.encoder = copy.deepcopy(encoder, {id(held): held for held in encoder.parameters()})
+        for layer in self.encoder.layers:
+            if ChunkedAttention.pays(layer.attn):
+                layer.attn = ChunkedAttention(layer.attn)
 
     def forward(self, pixel_values: Tensor) -> Tensor:
         embeddings: Tensor = self.encoder(pixel_values).last_hidden_state
