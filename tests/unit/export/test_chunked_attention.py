@@ -78,8 +78,9 @@ def test_the_checkpoint_stays_as_it_was(tmp_path: Path) -> None:
     sam = load_sam(str(tmp_path))
 
     network = image_encoder(sam, {})
+    encoder: Any = network.module.encoder
 
-    replaced = [type(layer.attn) for layer in network.module.encoder.layers]
+    replaced = [type(layer.attn) for layer in encoder.layers]
     assert replaced == [type(sam.model.vision_encoder.layers[0].attn), ChunkedAttention]
     held = {id(weights) for weights in sam.model.vision_encoder.parameters()}
     assert {id(weights) for weights in network.module.parameters()} <= held
