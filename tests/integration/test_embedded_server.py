@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -44,6 +45,14 @@ def server(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 def test_an_ensemble_with_bls_and_external_data_answers(server: EmbeddedServer) -> None:
     answer = infer(server.grpc_url, "toy", rows(1, 2))
     np.testing.assert_array_equal(answer["y"], rows(3, 5))
+
+
+def test_the_log_records_the_threads_of_every_instance(server: EmbeddedServer) -> None:
+    assert server.log_file is not None
+    text = server.log_file.read_text()
+    cores = len(os.sched_getaffinity(0))
+    for name in ("doubler_0_0", "unbatched_0_0"):
+        assert f"{name}: ONNX Runtime, CPU threads of a run: {cores}" in text
 
 
 def test_concurrent_requests_share_one_run(server: EmbeddedServer) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,10 +15,20 @@ Arrays = dict[str, NDArray[Any]]
 
 
 class NetworkRunner(ABC):
-    """A network, which answers several requests with one run where the model batches."""
+    """A network, which answers several requests with one run where the model batches.
 
-    def __init__(self, axes: Mapping[str, Sequence[int | str]], *, batches: bool) -> None:
+    Attributes:
+        runtime: what computes it, by the name its makers give it.
+        threads: of one run on the CPU.
+    """
+
+    runtime: ClassVar[str]
+
+    def __init__(
+        self, axes: Mapping[str, Sequence[int | str]], *, batches: bool, threads: int
+    ) -> None:
         """Say which axes each input has, by its name; a text stands for any length."""
+        self.threads = threads
         self._axes = axes
         self._batches = batches
 

@@ -44,6 +44,8 @@ def model_file(version_folder: Path) -> Path:
 class OnnxRunner(NetworkRunner):
     """One ONNX session."""
 
+    runtime = "ONNX Runtime"
+
     def __init__(
         self,
         path: Path,
@@ -55,7 +57,8 @@ class OnnxRunner(NetworkRunner):
     ) -> None:
         """Load the model, one of `instances`; `device_id` is a CUDA device, None means the CPU."""
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = thread_budget(parameters or {}, instances)
+        threads = thread_budget(parameters or {}, instances)
+        options.intra_op_num_threads = threads
         # Threads that wait by spinning would take the cores from the sessions of other stubs.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         providers: list[Any] = ["CPUExecutionProvider"]
@@ -65,7 +68,8 @@ class OnnxRunner(NetworkRunner):
             onnxruntime.preload_dlls()
             providers.insert(0, ("CUDAExecutionProvider", {"device_id": device_id}))
         self._session = onnxruntime.InferenceSession(str(path), options, providers=providers)
-        super().__init__({i.name: i.shape for i in self._session.get_inputs()}, batches=batches)
+        axes = {i.name: i.shape for i in self._session.get_inputs()}
+        super().__init__(axes, batches=batches, threads=threads)
 
     def _run(self, inputs: Arrays, outputs: Sequence[str]) -> Arrays:
         return dict(zip(outputs, self._session.run(list(outputs), inputs), strict=True))

@@ -14,6 +14,8 @@ from ssa_backend.embedded.onnx_runner import thread_budget
 class OpenVinoRunner(NetworkRunner):
     """One compiled model."""
 
+    runtime = "OpenVINO"
+
     def __init__(
         self,
         path: Path,
@@ -34,12 +36,13 @@ class OpenVinoRunner(NetworkRunner):
             )
         import openvino
 
+        threads = thread_budget(parameters or {}, instances)
         compiled = openvino.Core().compile_model(
             path,
             "CPU",
             {
                 "INFERENCE_PRECISION_HINT": "bf16",
-                "INFERENCE_NUM_THREADS": thread_budget(parameters or {}, instances),
+                "INFERENCE_NUM_THREADS": threads,
                 "NUM_STREAMS": 1,
                 # Instances would all be tied to the same cores.
                 "ENABLE_CPU_PINNING": False,
@@ -48,7 +51,7 @@ class OpenVinoRunner(NetworkRunner):
         self._request = compiled.create_infer_request()
         # Not `any_name`: a tensor handed through has the output's name too.
         axes = {i.node.friendly_name: _axes(i.partial_shape) for i in compiled.inputs}
-        super().__init__(axes, batches=batches)
+        super().__init__(axes, batches=batches, threads=threads)
 
     def _run(self, inputs: Arrays, outputs: Sequence[str]) -> Arrays:
         answer = self._request.infer(inputs)

@@ -27,6 +27,10 @@ class TritonPythonModel:
         self._name: str = config["name"]
         self._inputs: list[str] = [tensor["name"] for tensor in config["input"]]
         self._runner = _load(args, config)
+        pb_utils.Logger.log_info(
+            f"{args['model_instance_name']}: {self._runner.runtime}, "
+            f"CPU threads of a run: {self._runner.threads}"
+        )
 
     def execute(self, requests: list[Any]) -> list[Any]:
         """Answer every request; the good ones share one run if the model batches."""
