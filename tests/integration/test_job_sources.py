@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from ssa_backend.embedded.server import EmbeddedServer
-from ssa_client.jobs.storage import open_storage
+from ssa_client.jobs.addresses import open_storage
 from ssa_export.scenes import write_scenes
 from tests.images import SIZE_HW
 from tests.unit.client.archives import write_tar

@@ -14,8 +14,8 @@ import psutil
 import pytest
 
 from ssa_backend.embedded.server import EmbeddedServer
+from ssa_client.jobs.addresses import open_storage
 from ssa_client.jobs.failures import read_failures
-from ssa_client.jobs.storage import open_storage
 from ssa_export.scenes import write_scenes
 from tests.images import SIZE_HW
 from tests.integration.job_server import SIDE

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from ssa_backend.embedded.server import EmbeddedServer
-from ssa_client.jobs.storage import open_storage
+from ssa_client.jobs.addresses import open_storage
 from ssa_export.scenes import write_scenes
 from tests.images import SIZE_HW
 from tests.unit.client.archives import write_tar

@@ -24,10 +24,11 @@ from ssa_client.cli.inputs import (
 from ssa_client.cli.interrupts import interrupted_by
 from ssa_client.client import DEFAULT_URL
 from ssa_client.exceptions import SsaError
+from ssa_client.jobs.addresses import address_of, is_url
 from ssa_client.jobs.local_engine import Engine, LocalEngine
 from ssa_client.jobs.manifest import Request
 from ssa_client.jobs.plan import Plan
-from ssa_client.jobs.storage import Notice, address_of, is_url
+from ssa_client.jobs.storage import Notice
 
 DEFAULT_WORKERS = 2
 EXIT_INTERRUPTED = 130  # what a shell calls a program that Ctrl-C ended

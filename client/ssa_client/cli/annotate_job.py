@@ -13,6 +13,7 @@ from ssa_backend import specs
 from ssa_client.cli.batch import failure_table, no_server, progress_bar
 from ssa_client.cli.inputs import Failure
 from ssa_client.exceptions import ModelNotFoundError, SsaError
+from ssa_client.jobs.addresses import open_storage
 from ssa_client.jobs.errors import JobError, ServerGoneError
 from ssa_client.jobs.failures import FAILURES_NAME
 from ssa_client.jobs.folder import open_folder
@@ -20,7 +21,7 @@ from ssa_client.jobs.images import JobImages
 from ssa_client.jobs.local_engine import Engine
 from ssa_client.jobs.plan import Plan
 from ssa_client.jobs.sources import Source, open_source
-from ssa_client.jobs.storage import Notice, open_storage
+from ssa_client.jobs.storage import Notice
 
 _LISTED_FAILURES = 20
 

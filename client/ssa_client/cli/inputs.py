@@ -10,8 +10,8 @@ from pathlib import Path
 import typer
 
 from ssa_client.cli.extras import require
-from ssa_client.jobs.images import is_image
-from ssa_client.jobs.storage import address_of, is_url, open_storage
+from ssa_client.jobs.addresses import address_of, is_url, open_storage
+from ssa_client.jobs.names import is_image
 from ssa_client.jobs.tar import is_tar
 
 # Keywords of the clients' methods that are not settings of mask generation.

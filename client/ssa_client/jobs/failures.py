@@ -9,7 +9,8 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-from ssa_client.jobs.storage import LocalStorage, Storage
+from ssa_client.jobs.local_storage import LocalStorage
+from ssa_client.jobs.storage import Storage
 
 FAILURES_NAME = "_failures.jsonl"
 

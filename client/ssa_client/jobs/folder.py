@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from ssa_client.jobs.errors import JobDiffersError, JobFolderError
 from ssa_client.jobs.failures import FailureLog
-from ssa_client.jobs.images import output_name
 from ssa_client.jobs.manifest import MANIFEST_NAME, Manifest
+from ssa_client.jobs.names import output_name
 from ssa_client.jobs.storage import Notice, Storage
 from ssa_client.writers import is_result, json_name, picture_name
 

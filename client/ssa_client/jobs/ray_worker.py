@@ -22,17 +22,18 @@ import numpy.typing as npt
 import ray
 
 from ssa_client.exceptions import ModelNotFoundError
+from ssa_client.jobs.addresses import open_storage
 from ssa_client.jobs.errors import JobDiffersError, JobError, JobFolderError
 from ssa_client.jobs.failures import FailureLog
 from ssa_client.jobs.folder import JobFolder
-from ssa_client.jobs.images import output_name
 from ssa_client.jobs.lanes import common_manifest, open_lanes
 from ssa_client.jobs.ledger import Ledger, Stop, Tally
 from ssa_client.jobs.manifest import Manifest
+from ssa_client.jobs.names import output_name
 from ssa_client.jobs.plan import Plan
 from ssa_client.jobs.runner import Runner
 from ssa_client.jobs.sources import Source, open_source
-from ssa_client.jobs.storage import Storage, open_storage
+from ssa_client.jobs.storage import Storage
 from ssa_client.writers import json_name
 
 _LOOKS_EVERY_S = 0.5

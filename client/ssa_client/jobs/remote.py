@@ -85,7 +85,7 @@ class RemoteStorage:
             self._files.pipe_file(self._path(name), content)
 
     def create(self, name: str, content: bytes) -> bool:
-        """Make a file, and say whether it was this call that made it."""
+        """See `LockableStorage`."""
         try:
             with _explained():
                 self._files.pipe_file(self._path(name), content, mode="create")

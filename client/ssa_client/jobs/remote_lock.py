@@ -19,14 +19,11 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from ssa_client.jobs.errors import JobRunningError
 from ssa_client.jobs.lock import LOCK_NAME
-
-if TYPE_CHECKING:
-    from ssa_client.jobs.remote import RemoteStorage
-    from ssa_client.jobs.storage import Notice
+from ssa_client.jobs.storage import Notice, Storage
 
 RENEWED_EVERY_S = 5.0
 # Not renewed for so long: whoever held it was killed, or is cut off from the store.
@@ -35,9 +32,16 @@ STALE_AFTER_S = 30.0
 SETTLED_AFTER_S = 2.0
 
 
+class LockableStorage(Storage, Protocol):
+    """A folder that can tell who of two was first to make a file."""
+
+    def create(self, name: str, content: bytes) -> bool:
+        """Make a file, and say whether it was this call that made it."""
+
+
 @contextmanager
 def heartbeat(
-    storage: RemoteStorage, notice: Notice, lost: Callable[[str], None]
+    storage: LockableStorage, notice: Notice, lost: Callable[[str], None]
 ) -> Iterator[None]:
     """Hold `storage`; `lost` is told who took it over, which is noticed at the next renewal.
 
@@ -76,7 +80,7 @@ def heartbeat(
                 storage.remove(LOCK_NAME)
 
 
-def _take(storage: RemoteStorage, owner: str, token: str, notice: Notice) -> None:
+def _take(storage: LockableStorage, owner: str, token: str, notice: Notice) -> None:
     found = _read(storage)
     content = _content(owner, token, 0)
     if found is None and storage.create(LOCK_NAME, content):
@@ -102,7 +106,7 @@ def _take(storage: RemoteStorage, owner: str, token: str, notice: Notice) -> Non
         raise _running(storage, now["owner"])
 
 
-def _running(storage: RemoteStorage, owner: str) -> JobRunningError:
+def _running(storage: LockableStorage, owner: str) -> JobRunningError:
     return JobRunningError(
         f"a job is at work in {str(storage)!r} ({owner}); wait for it, or name another --out."
     )
@@ -112,7 +116,7 @@ def _content(owner: str, token: str, beats: int) -> bytes:
     return json.dumps({"owner": owner, "token": token, "beats": beats}).encode()
 
 
-def _read(storage: RemoteStorage) -> dict[str, str] | None:
+def _read(storage: LockableStorage) -> dict[str, str] | None:
     """What is in the file; None where there is none, or none of this kind."""
     try:
         content = json.loads(storage.read(LOCK_NAME))

@@ -6,8 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
-from ssa_client.jobs.images import beside, is_image
-from ssa_client.jobs.storage import LocalStorage, Storage, open_storage
+from ssa_client.jobs.addresses import open_storage
+from ssa_client.jobs.local_storage import LocalStorage
+from ssa_client.jobs.names import beside, is_image
+from ssa_client.jobs.storage import Storage
 from ssa_client.jobs.tar import TarSource, is_tar
 
 

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import BinaryIO, NamedTuple
 
-from ssa_client.jobs.images import beside, is_image
+from ssa_client.jobs.names import beside, is_image
 from ssa_client.jobs.storage import FileChangedError, Storage, StorageGoneError
 
 # Indexes held at once, about 5 MB for 22,000 members: images are worked off archive by archive.

@@ -11,8 +11,8 @@ from typing import Any, TypeAlias
 from ssa_client.client import AsyncSsaClient
 from ssa_client.exceptions import AnnotationReadError, ImageReadError, SsaError
 from ssa_client.jobs.errors import JobFolderError
-from ssa_client.jobs.images import base_name, beside, output_name, stable_image_id
 from ssa_client.jobs.manifest import Request
+from ssa_client.jobs.names import base_name, beside, output_name, stable_image_id
 from ssa_client.jobs.sources import Source
 from ssa_client.jobs.storage import FileChangedError, Storage, StorageGoneError
 from ssa_client.label_results import LabelResult

@@ -11,8 +11,8 @@ from typing import Any
 
 from ssa_client.jobs.errors import JobDiffersError
 from ssa_client.jobs.failures import FAILURES_NAME, read_failures
+from ssa_client.jobs.local_storage import LocalStorage
 from ssa_client.jobs.manifest import MANIFEST_NAME, Manifest
-from ssa_client.jobs.storage import LocalStorage
 from ssa_client.review.errors import ReviewError
 
 Fact = tuple[str, str]

@@ -10,9 +10,9 @@ from PIL import Image
 from ssa_client._image import open_image
 from ssa_client.exceptions import ImageReadError
 from ssa_client.formats.stored import StoredDocument
-from ssa_client.jobs.images import base_name
+from ssa_client.jobs.addresses import address_of
+from ssa_client.jobs.names import base_name
 from ssa_client.jobs.sources import Source, open_source
-from ssa_client.jobs.storage import address_of
 from ssa_client.jobs.work import read_image
 
 

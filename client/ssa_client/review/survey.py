@@ -14,7 +14,7 @@ from ssa_client._smallest import Smallest
 from ssa_client.exceptions import AnnotationReadError
 from ssa_client.formats.folder import stored_names
 from ssa_client.formats.stored import StoredDocument, read_document
-from ssa_client.jobs.images import stable_image_id
+from ssa_client.jobs.names import stable_image_id
 from ssa_client.review.errors import ReviewError
 from ssa_client.writers import json_path
 

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from ssa_backend.cuda.device import THREADS, Device, Gpu, to_numpy
-
-if TYPE_CHECKING:
-    from ssa_backend.masks.tracing import Axis, Thresholds
-
-IntArray = npt.NDArray[np.int64]
+from ssa_backend.masks.growth import Axis, IntArray, Thresholds
 
 
 def trace(

@@ -21,8 +21,9 @@ from ssa_backend.images import resized_hw, sam_pixel_values
 from ssa_backend.masks.boxes import near_crop_edge, nms
 from ssa_backend.masks.candidates import Candidates, concatenate
 from ssa_backend.masks.grid import Crop, plan_crops
+from ssa_backend.masks.growth import Thresholds
 from ssa_backend.masks.regions import clean_candidates
-from ssa_backend.masks.tracing import Thresholds, Traced, Tracer, load_kernel
+from ssa_backend.masks.tracing import Traced, Tracer, load_kernel
 from ssa_backend.settings import MaskSettings, SamSettings
 
 FloatArray = npt.NDArray[np.float32]

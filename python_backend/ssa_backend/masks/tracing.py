@@ -9,7 +9,6 @@ border are pixels computed. The kernel is compiled by Numba, which keeps it on d
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -17,73 +16,19 @@ import numpy.typing as npt
 from ssa_backend.cuda import tracing as cuda
 from ssa_backend.cuda.device import on_gpu
 from ssa_backend.images import resized_hw
-from ssa_backend.interpolation import Taps
 from ssa_backend.masks.compiled import compiled
 from ssa_backend.masks.grid import Crop
+from ssa_backend.masks.growth import Axis, FloatArray, IntArray, Thresholds
 from ssa_backend.rle import Runs
 from ssa_backend.settings import SamSettings
 
-FloatArray = npt.NDArray[np.float32]
-IntArray = npt.NDArray[np.int64]
 ByteArray = npt.NDArray[np.uint8]
 
-# One step of interpolation reads two logits side by side, two steps read at most three: the first
-# step never shrinks, so that what the second reads of it spans less than two logits.
-_TAPS = 3
 # Room for as many runs in each column of each mask; where there are more, all are traced again.
 _USUAL_RUNS = 1
 
 # What pixels are whose logits lie on one side of all thresholds, and what others are.
 _MIXED, _OUTSIDE, _INSIDE = 0, 1, 2
-
-
-@dataclass(frozen=True)
-class Axis:
-    """How logits grow to pixels along one axis, both steps of it in one.
-
-    Attributes:
-        weights: float32 [length, 3], of the three logits side by side that each pixel is a mean of.
-        starts: int64 [logits - 1]; the pixels from `starts[i]` to `starts[i + 1]` have logit `i` as
-            the first of their three.
-    """
-
-    weights: FloatArray
-    starts: IntArray
-
-    @classmethod
-    def of(cls, mask_size: int, image_size: int, unpadded: int, length: int) -> Axis:
-        """From `mask_size` logits to the encoder's input, its padding off, to the crop's pixels.
-
-        Args:
-            mask_size: logits along the axis.
-            image_size: side of the encoder's square, pixels.
-            unpadded: how much of the square the crop covers, pixels.
-            length: of the crop, pixels.
-        """
-        square, crop = Taps.of(image_size, mask_size), Taps.of(length, unpadded)
-        first = np.minimum(square.low[crop.low], mask_size - _TAPS)
-        weights = np.zeros((length, _TAPS), np.float32)
-        pixels = np.arange(length)
-        for middle, share in ((crop.low, 1 - crop.fraction), (crop.high, crop.fraction)):
-            fraction = square.fraction[middle]
-            # Borders repeat: there `high` is `low`, and its weight comes on top.
-            weights[pixels, square.low[middle] - first] += share * (1 - fraction)
-            weights[pixels, square.high[middle] - first] += share * fraction
-        starts = np.searchsorted(first, np.arange(mask_size - _TAPS + 2))
-        return cls(weights, starts)
-
-
-class Thresholds(NamedTuple):
-    """What a logit is compared with: the mask's own threshold, and two for its stability."""
-
-    low: np.float32
-    mask: np.float32
-    high: np.float32
-
-    @classmethod
-    def around(cls, threshold: float, offset: float) -> Thresholds:
-        """`threshold`, and lower and higher by `offset`, which is not negative."""
-        return cls(*(np.float32(threshold + d) for d in (-offset, 0.0, offset)))
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,8 @@ from torch.nn.functional import interpolate
 from ssa_backend.images import resized_hw
 from ssa_backend.masks import tracing
 from ssa_backend.masks.grid import Crop
-from ssa_backend.masks.tracing import Thresholds, Traced, Tracer
+from ssa_backend.masks.growth import Thresholds
+from ssa_backend.masks.tracing import Traced, Tracer
 from ssa_backend.rle import encode, runs_of_mask
 from ssa_backend.settings import SamSettings
 

@@ -13,8 +13,8 @@ from PIL import Image
 from ssa_client import LabelledMask, LabelResult, write_annotation
 from ssa_client.conversions import encode_mask
 from ssa_client.jobs.failures import FailureLog
+from ssa_client.jobs.local_storage import LocalStorage
 from ssa_client.jobs.manifest import Manifest
-from ssa_client.jobs.storage import LocalStorage
 from ssa_client.writers import json_path
 
 NAMES = (

@@ -14,7 +14,7 @@ import pytest
 from grpc import StatusCode
 from PIL import Image
 
-from ssa_client.jobs.images import stable_image_id
+from ssa_client.jobs.names import stable_image_id
 from tests.unit.client.command import Outcome
 from tests.unit.client.conftest import HEIGHT, MASKS, WIDTH, counts_of
 from tests.unit.client.fake_triton import FakeTriton

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from grpc import StatusCode
 
-from ssa_client.jobs.storage import open_storage
+from ssa_client.jobs.addresses import open_storage
 from tests.object_store import ENVIRONMENT, require_s3, s3_server
 from tests.unit.client.archives import write_tar
 from tests.unit.client.command import Outcome

@@ -15,8 +15,8 @@ from ssa_client.evaluation.server import ServerDescription
 from ssa_client.jobs.errors import JobDiffersError, JobFolderError, JobRunningError
 from ssa_client.jobs.failures import FailureLog, read_failures
 from ssa_client.jobs.folder import open_folder
+from ssa_client.jobs.local_storage import LocalStorage
 from ssa_client.jobs.manifest import Manifest, Request
-from ssa_client.jobs.storage import LocalStorage
 from tests.conftest import ROOT
 
 SERVER = ServerDescription(
@@ -131,7 +131,7 @@ def test_a_folder_has_one_process_and_says_which(tmp_path: Path) -> None:
     holder = (
         "import sys, time\n"
         "from ssa_client.jobs.folder import open_folder\n"
-        "from ssa_client.jobs.storage import open_storage\n"
+        "from ssa_client.jobs.addresses import open_storage\n"
         "with open_folder(open_storage(sys.argv[1]), pictures=False):\n"
         "    print(flush=True); time.sleep(60)"
     )

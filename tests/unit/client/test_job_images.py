@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from ssa_client.jobs import images
-from ssa_client.jobs.images import JobImages, stable_image_id
+from ssa_client.jobs.images import JobImages
+from ssa_client.jobs.local_storage import LocalStorage
+from ssa_client.jobs.names import stable_image_id
 from ssa_client.jobs.sources import FolderSource
-from ssa_client.jobs.storage import LocalStorage
 
 
 def survey(folder: Path) -> JobImages:

@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 
 from ssa_client.jobs import remote, remote_lock
+from ssa_client.jobs.addresses import open_storage
 from ssa_client.jobs.errors import JobFolderError, JobRunningError
 from ssa_client.jobs.failures import FailureLog
 from ssa_client.jobs.folder import open_folder
-from ssa_client.jobs.storage import Storage, open_storage
+from ssa_client.jobs.storage import Storage
 
 
 @pytest.fixture(autouse=True)

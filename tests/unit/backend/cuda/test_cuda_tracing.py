@@ -8,7 +8,8 @@ import pytest
 from ssa_backend.cuda import tracing as kernels
 from ssa_backend.masks import tracing
 from ssa_backend.masks.grid import Crop
-from ssa_backend.masks.tracing import Thresholds, Traced, Tracer
+from ssa_backend.masks.growth import Thresholds
+from ssa_backend.masks.tracing import Traced, Tracer
 from ssa_backend.settings import SamSettings
 from tests.unit.backend.cuda.cpu import Cpu, gpu_missing
 from tests.unit.backend.test_tracing import CROPS, SAM, SAM_FINE, SIZES_HW, FloatArray, blobs
