@@ -12,7 +12,7 @@ from typing import BinaryIO
 
 import pytest
 
-from ssa_client.jobs import storage
+from ssa_client.jobs import local_storage
 from ssa_client.writers import is_result, replacing
 from tests.unit.client.command import Outcome
 from tests.unit.client.fake_triton import FakeTriton
@@ -33,7 +33,7 @@ def test_a_disk_that_takes_no_more_stops_the_job(
         return replacing(path)
 
     with monkeypatch.context() as patch:
-        patch.setattr(storage, "replacing", full)
+        patch.setattr(local_storage, "replacing", full)
         done = annotate("--concurrency", 1)
     assert done.exit_code == 1
     assert f"cannot write to '{out}': {os.strerror(code)}. What is done is kept" in done.output
