@@ -52,11 +52,13 @@ def workers_of(running: subprocess.Popen[str]) -> list[psutil.Process]:
 def kill_workers(job: Annotate, running: subprocess.Popen[str], moments: list[int]) -> None:
     """Kill one (-9) each time that so many images are done."""
     for moment in moments:
-        while job.done() < moment:
+        alive: list[psutil.Process] = []
+        # Ray may still be starting another in place of the last that was killed.
+        while job.done() < moment or not alive:
             assert running.poll() is None, running.communicate()[0]
             time.sleep(0.005)
-        victim = next(w for w in workers_of(running) if w.status() != psutil.STATUS_ZOMBIE)
-        victim.kill()
+            alive = [w for w in workers_of(running) if w.status() != psutil.STATUS_ZOMBIE]
+        alive[0].kill()
 
 
 @pytest.mark.parametrize(
