@@ -21,6 +21,7 @@ from ssa_backend.cuda.device import on_gpu
 from ssa_backend.errors import InvalidInputError
 from ssa_backend.settings import S, from_json
 from ssa_backend.specs import Model, Tensor
+from ssa_backend.stalls import in_turn
 
 Arrays = dict[str, npt.NDArray[Any]]
 
@@ -68,7 +69,8 @@ class Step(ABC):
 
     def execute(self, requests: list[Any]) -> list[Any]:
         """Called by Triton with a list of requests; answers each of them."""
-        return [self._respond(request) for request in requests]
+        with in_turn():
+            return [self._respond(request) for request in requests]
 
     def _respond(self, request: Any) -> Any:
         name = self.spec.name

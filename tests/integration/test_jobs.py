@@ -20,6 +20,7 @@ import pytest
 from PIL import Image
 
 from ssa_backend.embedded.server import EmbeddedServer
+from ssa_backend.specs import LABEL_DECISION
 from ssa_client import SsaClient
 from ssa_export.scenes import render_scene
 from tests.conftest import ROOT
@@ -231,3 +232,30 @@ def test_kills_change_nothing_with_the_real_server(
     found = results(job.out)
     assert len(found) == count
     assert found == results(calm.out)
+
+
+@pytest.mark.full
+@pytest.mark.timeout(900)
+def test_a_stub_that_stands_still_changes_nothing(repository: Path, tmp_path: Path) -> None:
+    """Triton would hand its late answers to other requests."""
+    pauses, pause_s = 5, 2.3
+    write_scenes(tmp_path / "images", 200)
+    options = ("--set", "points_per_side=2")
+    with EmbeddedServer(repository, http_port=0, grpc_port=0, metrics_port=0) as server:
+        calm = Annotate(tmp_path / "images", tmp_path / "calm", server.grpc_url, options)
+        calm.finish(calm.start())
+        job = Annotate(tmp_path / "images", tmp_path / "paused", server.grpc_url, options)
+        running = job.start()
+        for done in range(20, 20 + 30 * pauses, 30):
+            while job.done() < done:
+                assert running.poll() is None, running.communicate()[0]
+                time.sleep(0.005)
+            assert server.process is not None
+            stubs = server.process.stubs().items()
+            (stub,) = [pid for pid, name in stubs if name.startswith(LABEL_DECISION.name)]
+            os.kill(stub, signal.SIGSTOP)
+            time.sleep(pause_s)
+            os.kill(stub, signal.SIGCONT)
+        job.finish(running)
+        assert server.restarts > 0
+    assert results(job.out) == results(calm.out)

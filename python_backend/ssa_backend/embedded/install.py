@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import ssa_backend
+from ssa_backend import stalls
 from ssa_backend.embedded.errors import EmbeddedServerError
 
 _STUB = "triton_python_backend_stub"
@@ -89,6 +90,7 @@ def _environment(libraries: Path) -> dict[str, str]:
     # OpenBLAS's threads wait by spinning, and would take the cores from the networks for products
     # that are small.
     environment.setdefault("OPENBLAS_NUM_THREADS", "1")
+    environment[stalls.VARIABLE] = "1"
     # A stub's print appears in the log at once.
     environment["PYTHONUNBUFFERED"] = "1"
     return environment

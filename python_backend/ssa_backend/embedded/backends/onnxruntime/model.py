@@ -16,6 +16,7 @@ from ssa_backend.embedded.network_runner import Arrays, NetworkRunner
 from ssa_backend.embedded.onnx_runner import OnnxRunner, model_file
 from ssa_backend.embedded.openvino_runner import OpenVinoRunner
 from ssa_backend.errors import InvalidInputError
+from ssa_backend.stalls import in_turn
 
 
 class TritonPythonModel:
@@ -34,6 +35,10 @@ class TritonPythonModel:
 
     def execute(self, requests: list[Any]) -> list[Any]:
         """Answer every request; the good ones share one run if the model batches."""
+        with in_turn():
+            return self._execute(requests)
+
+    def _execute(self, requests: list[Any]) -> list[Any]:
         responses: list[Any] = [None] * len(requests)
         accepted: dict[int, Arrays] = {}
         for i, request in enumerate(requests):
