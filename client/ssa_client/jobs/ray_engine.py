@@ -9,7 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import queue
-from collections.abc import Callable, Sequence
+import signal
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 from ssa_client.exceptions import SsaError
 from ssa_client.jobs.errors import JobError
@@ -66,17 +69,22 @@ class RayEngine:
             return await common_manifest(lanes)
 
     def _do(self, names: Sequence[str], ledger: Ledger, pool: Pool) -> None:
-        answers = pool.start(names)
-        try:
-            self._collect(answers, ledger, pool)
-        except KeyboardInterrupt:
-            pool.stop()
-            self._collect(answers, ledger, pool)  # what was being written is
-            raise
+        with _interrupt_noted() as interrupted:
+            self._collect(pool.start(names), ledger, pool, interrupted)
+        if interrupted.is_set():
+            raise KeyboardInterrupt
 
-    def _collect(self, answers: queue.Queue[Answer], ledger: Ledger, pool: Pool) -> None:
-        """Enter what comes back, until all has."""
+    def _collect(
+        self,
+        answers: queue.Queue[Answer],
+        ledger: Ledger,
+        pool: Pool,
+        interrupted: threading.Event,
+    ) -> None:
+        """Enter what comes back, until all has: after an interrupt, what was being written."""
         while True:
+            if interrupted.is_set():
+                pool.stop()
             try:
                 answer = answers.get(timeout=_LOOKS_EVERY_S)
             except queue.Empty:
@@ -96,6 +104,33 @@ class RayEngine:
             if ledger.stopped:
                 pool.stop()
             self._on_progress()
+
+
+@contextmanager
+def _interrupt_noted() -> Iterator[threading.Event]:
+    """The first interrupt sets the event: an exception raised inside of Ray may get lost there.
+
+    SIGTERM is one too where somebody handles it; a signal that is ignored stays so.
+    """
+    noted = threading.Event()
+
+    def note(*_: object) -> None:
+        if noted.is_set():
+            raise KeyboardInterrupt
+        noted.set()
+
+    if threading.current_thread() is not threading.main_thread():
+        yield noted
+        return
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: handler for number, handler in handlers.items() if callable(handler)}
+    for number in before:
+        signal.signal(number, note)
+    try:
+        yield noted
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _may_be_done(name: str, ledger: Ledger) -> bool:
