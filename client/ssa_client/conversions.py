@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
+from typing import TYPE_CHECKING, Any, TypedDict
 
 import numpy as np
 import numpy.typing as npt
 from pycocotools import mask as coco_mask
 
-from ssa_backend.rle import encode, runs_of_mask
+from ssa_backend.rle import runs_of_mask
 from ssa_client.label_results import LabelledMask, LabelResult
-from ssa_client.results import Mask, Rle, Segment, SegmentationResult, SegmentedImage
+from ssa_client.results import Mask, Rle, Segment, SegmentationResult, SegmentedImage, encoded
 
 if TYPE_CHECKING:
     import supervision
-
-_Kind = TypeVar("_Kind", bound=Segment)
 
 
 class ImageEntry(TypedDict):
@@ -28,12 +26,19 @@ class ImageEntry(TypedDict):
     file_name: str
 
 
-class MaskEntry(TypedDict):
-    """SA-1B's annotation of one mask, its class, and its place among the masks.
+class Place(TypedDict):
+    """Where a mask lies among those of its image; `ssa_client.structure` says how it is found.
 
-    `parent` is the `id` of the whole that it is part of, `visible_area` the pixels of it that no
-    smaller mask lies on; `ssa_client.structure` says how both are found.
+    The visible parts of all masks together are the disjoint panoptic map.
     """
+
+    parent: Any  # `id` of the whole that it is part of, None where there is none
+    visible_area: int  # pixels of it that no smaller mask lies on
+    visible_segmentation: Rle  # these pixels
+
+
+class MaskEntry(Place):
+    """SA-1B's annotation of one mask, its class, and its place among the masks."""
 
     id: int
     segmentation: Rle
@@ -47,8 +52,6 @@ class MaskEntry(TypedDict):
     class_name: str
     class_proposals: list[str]
     vote_share: float
-    parent: int | None
-    visible_area: int
 
 
 class SemanticAnnotation(TypedDict):
@@ -64,8 +67,8 @@ class LabelAnnotation(TypedDict):
     """What `<name>_semantic.json` holds when the engine wrote it.
 
     Annotations are SA-1B's with `class_name`, `class_proposals` and the other fields of
-    `LabelledMask`, and `parent` and `visible_area` as in `MaskEntry`; what a given mask came
-    without, such as `predicted_iou`, is left out.
+    `LabelledMask`, and those of `Place`; what a given mask came without, such as `predicted_iou`,
+    is left out.
     """
 
     image: ImageEntry
@@ -93,11 +96,11 @@ def semantic_annotation(
     `semantic_mask` has one RLE per class id of the map, `semantic_names` its name.
     """
     class_ids = np.unique(result.semantic_map)
+    ids = range(1, len(result.masks) + 1)
     return {
         "image": _image_entry(result.size_hw, file_name, image_id),
         "annotations": [
-            _mask_entry(mask, index + 1, None if parent is None else parent + 1, area)
-            for index, (mask, parent, area) in enumerate(_placed(result.masks, result))
+            _mask_entry(*row) for row in zip(result.masks, ids, _places(result, ids), strict=True)
         ],
         "semantic_mask": {
             str(class_id): encode_mask(result.semantic_map == class_id) for class_id in class_ids
@@ -115,17 +118,21 @@ def label_annotation(result: LabelResult, file_name: str, image_id: int = 1) -> 
     return {
         "image": _image_entry(result.size_hw, file_name, image_id),
         "annotations": [
-            _label_entry(mask, id_, None if parent is None else ids[parent], area)
-            for id_, (mask, parent, area) in zip(ids, _placed(result.masks, result), strict=True)
+            _label_entry(*row) for row in zip(result.masks, ids, _places(result, ids), strict=True)
         ],
     }
 
 
-def _placed(
-    masks: Sequence[_Kind], result: SegmentedImage
-) -> Iterator[tuple[_Kind, int | None, int]]:
-    """Each of the result's masks with the index of its whole and its visible area."""
-    return zip(masks, result.parents, result.visible_areas, strict=True)
+def _places(result: SegmentedImage, ids: Sequence[Any]) -> Iterator[Place]:
+    """Where each of the result's masks, which are called `ids`, lies among them."""
+    for parent, visible_area, visible_segmentation in zip(
+        result.parents, result.visible_areas, result.visible_segmentations, strict=True
+    ):
+        yield {
+            "parent": None if parent is None else ids[parent],
+            "visible_area": visible_area,
+            "visible_segmentation": visible_segmentation,
+        }
 
 
 def _image_entry(size_hw: tuple[int, int], file_name: str, image_id: int) -> ImageEntry:
@@ -133,7 +140,7 @@ def _image_entry(size_hw: tuple[int, int], file_name: str, image_id: int) -> Ima
     return {"image_id": image_id, "width": width, "height": height, "file_name": file_name}
 
 
-def _mask_entry(mask: Mask, id_: int, parent: int | None, visible_area: int) -> MaskEntry:
+def _mask_entry(mask: Mask, id_: int, place: Place) -> MaskEntry:
     return {
         "id": id_,
         "segmentation": mask.segmentation,
@@ -147,12 +154,11 @@ def _mask_entry(mask: Mask, id_: int, parent: int | None, visible_area: int) -> 
         "class_name": mask.class_name,
         "class_proposals": list(mask.class_proposals),
         "vote_share": mask.vote_share,
-        "parent": parent,
-        "visible_area": visible_area,
+        **place,
     }
 
 
-def _label_entry(mask: LabelledMask, id_: Any, parent: Any, visible_area: int) -> dict[str, Any]:
+def _label_entry(mask: LabelledMask, id_: Any, place: Place) -> dict[str, Any]:
     of_sam = {
         "predicted_iou": mask.predicted_iou,
         "stability_score": mask.stability_score,
@@ -176,16 +182,14 @@ def _label_entry(mask: LabelledMask, id_: Any, parent: Any, visible_area: int) -
         "coco_share": mask.coco_share,
         "ade20k_name": mask.ade20k_name,
         "ade20k_share": mask.ade20k_share,
-        "parent": parent,
-        "visible_area": visible_area,
+        **place,
     }
 
 
 def encode_mask(mask: npt.NDArray[np.bool_]) -> Rle:
     """COCO's compressed RLE of a mask, bool [H, W]."""
     height, width = mask.shape
-    counts = encode(runs_of_mask(mask), (height, width))
-    return {"size": [height, width], "counts": counts.decode("ascii")}
+    return encoded(runs_of_mask(mask), (height, width))
 
 
 def to_coco(

@@ -10,6 +10,8 @@ import numpy as np
 import numpy.typing as npt
 from pycocotools import mask as coco_mask
 
+from ssa_backend.rle import Runs, encode
+
 if TYPE_CHECKING:
     import supervision
     from PIL import Image
@@ -23,6 +25,11 @@ class Rle(TypedDict):
 
     size: list[int]  # height, width
     counts: str
+
+
+def encoded(runs: Runs, size_hw: tuple[int, int]) -> Rle:
+    """The RLE of a mask of `size_hw` (height, width) pixels."""
+    return {"size": list(size_hw), "counts": encode(runs, size_hw).decode("ascii")}
 
 
 @dataclass(frozen=True)
@@ -58,11 +65,17 @@ class SegmentedImage:
         return panoptic
 
     @cached_property
-    def visible_areas(self) -> tuple[int, ...]:
-        """Pixels of each mask in `panoptic_map`, without computing the map."""
-        from ssa_client.structure import visible_areas
+    def visible_segmentations(self) -> tuple[Rle, ...]:
+        """`panoptic_map` mask by mask: the part of each that no smaller one lies on."""
+        from ssa_client.structure import visible_segmentations
 
-        return visible_areas(self.masks)
+        return visible_segmentations(self.panoptic_map, len(self.masks))
+
+    @cached_property
+    def visible_areas(self) -> tuple[int, ...]:
+        """Pixels of each mask in `panoptic_map`."""
+        areas: npt.NDArray[np.uint32] = coco_mask.area(list(self.visible_segmentations))
+        return tuple(areas.tolist())
 
     @cached_property
     def parents(self) -> tuple[int | None, ...]:

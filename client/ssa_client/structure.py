@@ -1,20 +1,20 @@
 """How the masks of one image lie on and in each other.
 
 Masks overlap: a car's window is a mask, and so is the car. A disjoint map gives each pixel to one
-of them, and a tree says which mask is part of which. All but the map is computed on run lengths,
-without a decoded mask.
+of them, and a tree says which mask is part of which.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
 from pycocotools import mask as coco_mask
 
 from ssa_backend import rle
-from ssa_client.results import Segment
+from ssa_client.results import Rle, Segment, encoded
 
 UNCOVERED = -1
 # How much of a mask must lie in another to be part of it: outlines of a part and its whole, found
@@ -28,29 +28,30 @@ def panoptic_map(masks: Sequence[Segment], size_hw: tuple[int, int]) -> npt.NDAr
     The largest are painted first, so that the smaller lie on top; of two with the same area the
     later one does. One mask at a time is decoded, and of it the box that it occupies.
     """
-    panoptic = np.full(size_hw, UNCOVERED, np.int32)
-    for index in _largest_first(masks):
+    height, width = size_hw
+    # Column after column in memory, as runs of pixels are.
+    columns = np.full((width, height), UNCOVERED, np.int32)
+    for index in sorted(range(len(masks)), key=lambda index: -masks[index].area):
         runs = rle.decode(masks[index].segmentation["counts"].encode("ascii"), size_hw)
         if runs.area:
-            x0, y0, x1, y1 = runs.box_xyxy(size_hw[0])
-            box = panoptic[y0 : y1 + 1, x0 : x1 + 1]
-            box[runs.columns(size_hw[0]).T] = index
-    return panoptic
+            x0, y0, x1, y1 = runs.box_xyxy(height)
+            columns[x0 : x1 + 1, y0 : y1 + 1][runs.columns(height)] = index
+    return columns.T
 
 
-def visible_areas(masks: Sequence[Segment]) -> tuple[int, ...]:
-    """How many pixels of each mask no other lies on: its part of `panoptic_map`."""
-    areas = [0] * len(masks)
-    on_top = None  # the union of all that lie on the mask at hand
-    for index in reversed(_largest_first(masks)):
-        mask = masks[index].segmentation
-        if on_top is None:
-            hidden, on_top = 0, mask
-        else:
-            hidden = int(coco_mask.area(coco_mask.merge([mask, on_top], intersect=True)))
-            on_top = coco_mask.merge([mask, on_top])
-        areas[index] = int(coco_mask.area(mask)) - hidden
-    return tuple(areas)
+def visible_segmentations(panoptic: npt.NDArray[np.int32], count: int) -> tuple[Rle, ...]:
+    """The part of each of `count` masks that no other lies on, as `panoptic_map` has it."""
+    pixels = panoptic.T.ravel()
+    starts = np.append(0, np.flatnonzero(pixels[1:] != pixels[:-1]) + 1)
+    lengths = np.diff(np.append(starts, pixels.size))
+    owners = pixels[starts]
+    order = np.argsort(owners, kind="stable")  # the runs of a mask stay in their order
+    bounds = np.searchsorted(owners[order], np.arange(count + 1))
+    size_hw = panoptic.shape[0], panoptic.shape[1]
+    return tuple(
+        encoded(rle.Runs(starts[runs], lengths[runs]), size_hw)
+        for runs in (order[start:end] for start, end in pairwise(bounds))
+    )
 
 
 def parents(masks: Sequence[Segment]) -> tuple[int | None, ...]:
@@ -85,10 +86,6 @@ def _smallest_around(
     if not around:
         return None
     return int(candidates[min(around, key=lambda i: wholes[i].area)])
-
-
-def _largest_first(masks: Sequence[Segment]) -> list[int]:
-    return sorted(range(len(masks)), key=lambda index: -masks[index].area)
 
 
 def _boxes_xyxy(masks: Sequence[Segment]) -> npt.NDArray[np.float64]:

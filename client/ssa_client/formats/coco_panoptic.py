@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
+from pycocotools import mask as coco_mask
 
 from ssa_client._palette import class_colors
 from ssa_client.formats.coco import INFO
@@ -20,7 +21,7 @@ from ssa_client.formats.destination import Destination
 from ssa_client.formats.folder import Categories, Dataset
 from ssa_client.formats.stored import StoredImage
 from ssa_client.formats.streamed_json import json_object
-from ssa_client.structure import panoptic_map
+from ssa_client.structure import panoptic_map, visible_segmentations
 from ssa_client.writers import write_picture
 
 _MASKS = "panoptic"
@@ -74,21 +75,13 @@ def _segments(
     image: StoredImage, panoptic: npt.NDArray[np.int32], categories: Categories
 ) -> Iterator[dict[str, Any]]:
     """`segments_info` of the masks of which anything is to be seen."""
-    for index, mask in enumerate(image.masks):
-        x0, y0, x1, y1 = mask.box_xyxy
-        visible = panoptic[y0 : y1 + 1, x0 : x1 + 1] == index
-        rows, columns = np.flatnonzero(visible.any(axis=1)), np.flatnonzero(visible.any(axis=0))
-        if not rows.size:
-            continue
-        yield {
-            "id": index + 1,
-            "category_id": categories.id_of(mask),
-            "area": int(visible.sum()),
-            "bbox": [
-                x0 + int(columns[0]),
-                y0 + int(rows[0]),
-                int(columns[-1] - columns[0]) + 1,
-                int(rows[-1] - rows[0]) + 1,
-            ],
-            "iscrowd": 0,
-        }
+    visible = visible_segmentations(panoptic, len(image.masks))
+    for index, (mask, part) in enumerate(zip(image.masks, visible, strict=True)):
+        if area := int(coco_mask.area(part)):
+            yield {
+                "id": index + 1,
+                "category_id": categories.id_of(mask),
+                "area": area,
+                "bbox": coco_mask.toBbox(part).astype(int).tolist(),
+                "iscrowd": 0,
+            }

@@ -27,6 +27,9 @@ def checked_annotation(result: SegmentationResult | LabelResult) -> dict[str, An
     assert [entry["id"] for entry in annotation["annotations"]] == [1, 2, 3]
     road = annotation["annotations"][1]
     np.testing.assert_array_equal(coco_mask.decode(road.pop("segmentation")), MASKS[1])
+    seen = coco_mask.decode(road.pop("visible_segmentation"))
+    np.testing.assert_array_equal(seen, MASKS[1] & ~MASKS[2])  # the car is in the road
+    assert (annotation["annotations"][2]["parent"], road.pop("parent")) == (2, None)
     expected = {
         "id": 2,
         "bbox": [0, 35, 79, 24],
@@ -35,6 +38,7 @@ def checked_annotation(result: SegmentationResult | LabelResult) -> dict[str, An
         "stability_score": 0.625,
         "point_coords": [[40.0, 50.0]],
         "crop_box": [0, 0, 80, 60],
+        "visible_area": 1800,
     }
     assert {name: road.pop(name) for name in expected} == expected
     return annotation

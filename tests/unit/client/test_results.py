@@ -25,10 +25,7 @@ def test_the_annotation_is_sa1b_s_object_with_classes(result: SegmentationResult
         "class_name": "road",
         "class_proposals": ["road", "sidewalk"],
         "vote_share": 0.75,
-        "parent": None,
-        "visible_area": 1800,
     }
-    assert annotation["annotations"][2]["parent"] == 2  # the car is in the road
     assert annotation["annotations"][2]["visible_area"] == 200
 
 
