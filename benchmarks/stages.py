@@ -37,7 +37,7 @@ from ssa_backend import rle, specs
 from ssa_backend.embedded import EmbeddedServer
 from ssa_backend.images import decode_image, sam_pixel_values, segmenter_pixel_values
 from ssa_backend.masks.boxes import nms
-from ssa_backend.masks.generation import FloatArray, MaskGenerator
+from ssa_backend.masks.generation import FloatArray, MaskGenerator, prompts_in_caches
 from ssa_backend.voting import label_masks
 from ssa_client import SsaClient
 from ssa_client.bench.level import measure_level
@@ -181,7 +181,7 @@ def closed_set_stages(setup: Setup, scene: Scene, grid: int, speed: Speed) -> It
     recording = Recording.of(setup.sam, rgb, wanted)
     prompts = recording.prompts[:, None]
     generator = MaskGenerator(settings.sam, served.encode, recording.decode)
-    batches = in_parts(prompts, generator._prompts(wanted))
+    batches = in_parts(prompts, prompts_in_caches(settings.sam, torch.get_num_threads()))
     min_iou = wanted.pred_iou_thresh
     labels = np.ones((wanted.points_per_batch, 1), np.int64)
 

@@ -27,7 +27,7 @@ from ssa_export.mask_gate import SamRunners, grid_prompts
 from ssa_export.networks import Array
 from ssa_export.onnx_runners import OnnxExport
 
-_PRODUCT = "MatMul"
+_PRODUCTS = ("MatMul", "Gemm")
 # Modules of `MaskDecoder` name their nodes.
 _DRAWING = "/upscaling/"
 
@@ -77,8 +77,8 @@ def _quantize(export: OnnxExport, inputs: Sequence[Mapping[str, Array]], prefix:
         tensors_range=ranges,
         nodes_to_quantize=[node.name for node in products],
         nodes_to_exclude=[],
-        op_types_to_quantize=[_PRODUCT],
-        extra_options={"OpTypesToExcludeOutputQuantization": [_PRODUCT]},
+        op_types_to_quantize=list(_PRODUCTS),
+        extra_options={"OpTypesToExcludeOutputQuantization": list(_PRODUCTS)},
     )
     quantizer.quantize_model()
     onnx.save(quantizer.model.model, export.path)
@@ -100,7 +100,7 @@ def _products(graph: onnx.GraphProto, prefix: str) -> list[onnx.NodeProto]:
     return [
         node
         for node in graph.node
-        if node.op_type == _PRODUCT and node.input[1] in weights and node.name.startswith(prefix)
+        if node.op_type in _PRODUCTS and node.input[1] in weights and node.name.startswith(prefix)
     ]
 
 

@@ -160,25 +160,29 @@ class _Upscaling(nn.Module):
         super().__init__()
         self.activation = decoder.activation
         self.norm = decoder.upscale_layer_norm
-        for index, convolution in enumerate((decoder.upscale_conv1, decoder.upscale_conv2), 1):
-            # [in, out, 2, 2] as [in, 2 * 2 * out]
-            weight = convolution.weight.detach().permute(0, 2, 3, 1).flatten(1)
-            self.register_buffer(f"weight{index}", weight.contiguous(), persistent=False)
+        # Of both squares together the columns go first and last, so that the rows lie side by side:
+        # one step puts them in order.
+        for name, convolution, axes in (
+            ("1", decoder.upscale_conv1, (0, 3, 2, 1)),
+            ("2", decoder.upscale_conv2, (0, 2, 3, 1)),
+        ):
+            weight = convolution.weight.detach().permute(axes)  # from [in, out, row, column]
+            self.register_buffer(f"weight{name}", weight.flatten(1).contiguous(), persistent=False)
             bias = convolution.bias.detach().repeat(4)
-            self.register_buffer(f"bias{index}", bias, persistent=False)
+            self.register_buffer(f"bias{name}", bias, persistent=False)
 
     def forward(self, image: Tensor, weights: Tensor, side: int) -> Tensor:
         """[R, S, C] and the masks' weights [R, 3, C / 8] to logits [R * 3, 4G, 4G]."""
         # Reshapes name every length but R, which may be 0: then no other can be worked out.
         middle, last = self.bias1.shape[0] // 4, self.bias2.shape[0] // 4
-        x = (image @ self.weight1 + self.bias1).reshape(-1, side**2 * 4, middle)
+        x = (image @ self.weight1 + self.bias1).reshape(-1, middle)
         x = nn.functional.layer_norm(x, (middle,), self.norm.weight, self.norm.bias, self.norm.eps)
-        x = self.activation(self.activation(x) @ self.weight2 + self.bias2)
-        x = x.reshape(-1, side**2 * 16, last)
-        masks = weights @ x.transpose(1, 2)  # [R, 3, S * 16]
-        # Of each token (rows, columns) first the outer square, then the inner.
-        masks = masks.reshape(-1, side, side, 2, 2, 2, 2).permute(0, 1, 3, 5, 2, 4, 6)
-        drawn: Tensor = masks.reshape(-1, 4 * side, 4 * side)
+        # As one product with its bias: ONNX Runtime's fusion of bias and activation is slower.
+        x = self.activation(torch.addmm(self.bias2, self.activation(x), self.weight2))
+        masks = weights @ x.reshape(-1, side**2 * 16, last).transpose(1, 2)  # [R, 3, S * 16]
+        # A line of tokens at a time: columns but the last bit, rows, the last bit of columns.
+        lines = masks.reshape(-1, 2 * side, 4, 2).transpose(1, 2)
+        drawn: Tensor = lines.reshape(-1, 4 * side, 4 * side)
         return drawn
 
 

@@ -21,9 +21,8 @@ _ENGINE_MASKS = MaskSettings(points_per_side=32, crop_n_layers=0)
 _LIGHT_ENGINE_MASKS = MaskSettings(points_per_side=16, crop_n_layers=0)
 
 # Easier than segment-anything's 0.86 and 0.92, which let few of a small model's masks pass. Chosen
-# for the mIoU on scenes of `training.calibrate`'s seed, which no figure is reported on. The size of
-# a batch changes no mask; half of segment-anything's keeps the mini decoder's images in the caches.
-_MINI_MASKS = MaskSettings(points_per_batch=32, pred_iou_thresh=0.65, stability_score_thresh=0.85)
+# for the mIoU on scenes of `training.calibrate`'s seed, which no figure is reported on.
+_MINI_MASKS = MaskSettings(pred_iou_thresh=0.65, stability_score_thresh=0.85)
 
 _SAM_HUGE = "facebook/sam-vit-huge"
 _ONEFORMER = "shi-labs/oneformer"

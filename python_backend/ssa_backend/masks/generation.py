@@ -29,9 +29,11 @@ from ssa_backend.settings import MaskSettings, SamSettings
 FloatArray = npt.NDArray[np.float32]
 ByteArray = npt.NDArray[np.uint8]
 
-# The decoder has an image of its own for every prompt. What those of one call take at most: 16
-# prompts of a published SAM, from where on more take more memory and no less time.
-MAX_IMAGE_BYTES = 64 << 20
+# The decoder has an image of its own for every prompt, and reads and writes it some twenty times:
+# on a CPU those of one call are so few that each thread's share of them stays in its caches. With
+# less than `MIN_PROMPTS` of them calls cost more than that saves.
+IMAGE_BYTES_A_THREAD = 8 << 20
+MIN_PROMPTS = 4
 # Calls of the decoder at a time: while each of its instances works on one, one waits for each.
 CALLS = 2 * specs.SAM_MASK_DECODER.instances
 # Crops of one call of the encoder.
@@ -78,7 +80,7 @@ class MaskGenerator:
         sam: the checkpoint's sizes and threshold.
         encode: the image encoder, for crops; the whole image's embedding comes with the call.
         decode: the mask decoder.
-        threads: how many masks are traced at a time.
+        threads: of all instances of the decoder together, and how many masks are traced at a time.
     """
 
     def __init__(self, sam: SamSettings, encode: Encode, decode: Decode, threads: int = 2) -> None:
@@ -183,7 +185,9 @@ class MaskGenerator:
             inside = ~near_crop_edge(candidates.boxes_xyxy, crop.box_xyxy, size_hw)
             return [candidates.take(np.flatnonzero(inside))]
 
-        most = self._prompts(settings)
+        most = settings.points_per_batch
+        if not on_gpu(embedding):
+            most = min(most, prompts_in_caches(self._sam, self._threads))
         return concatenate(in_batches(passing, len(crop.points), most, self._decoding))
 
     def _trace(self, tracer: Tracer, logits: FloatArray) -> list[Traced | None]:
@@ -192,10 +196,17 @@ class MaskGenerator:
         shares = np.array_split(logits, self._threads)
         return [mask for share in self._tracing.map(tracer.trace, shares) for mask in share]
 
-    def _prompts(self, settings: MaskSettings) -> int:
-        """Prompts of one call of the decoder, at most; the masks do not depend on it."""
-        image_bytes = 4 * self._sam.embed_dim * self._sam.embed_size**2
-        return max(1, min(settings.points_per_batch, MAX_IMAGE_BYTES // image_bytes))
+
+def prompts_in_caches(sam: SamSettings, threads: int) -> int:
+    """Prompts of one call of the decoder on a CPU, at most; the masks do not depend on it.
+
+    Args:
+        sam: the checkpoint's sizes.
+        threads: of all instances of the decoder together.
+    """
+    image_bytes = 4 * sam.embed_dim * sam.embed_size**2
+    threads_of_a_call = max(1, threads // specs.SAM_MASK_DECODER.instances)
+    return max(MIN_PROMPTS, threads_of_a_call * IMAGE_BYTES_A_THREAD // image_bytes)
 
 
 def _cut(rgb: ByteArray, crop: Crop) -> ByteArray:

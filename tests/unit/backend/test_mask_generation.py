@@ -15,7 +15,7 @@ from segment_anything import SamAutomaticMaskGenerator
 
 from ssa_backend.images import sam_pixel_values
 from ssa_backend.masks import generation
-from ssa_backend.masks.generation import GeneratedMasks, MaskGenerator
+from ssa_backend.masks.generation import GeneratedMasks, MaskGenerator, prompts_in_caches
 from ssa_backend.settings import MaskSettings
 from tests.reference import analytic_sam, drawings
 from tests.reference.segment_anything_sam import published_settings
@@ -205,8 +205,9 @@ def test_the_decoder_draws_what_passes_and_no_more(generator: MaskGenerator) -> 
     assert asked[-1] == -np.inf
 
 
-def test_prompts_of_a_call_are_bounded_by_what_their_images_take(
-    monkeypatch: pytest.MonkeyPatch,
+@pytest.mark.parametrize(("threads", "fit"), [(1, 10), (2, 10), (4, 20)])
+def test_prompts_of_a_call_are_bounded_by_what_fits_caches(
+    monkeypatch: pytest.MonkeyPatch, threads: int, fit: int
 ) -> None:
     sizes = []
 
@@ -215,15 +216,20 @@ def test_prompts_of_a_call_are_bounded_by_what_their_images_take(
         return analytic_sam.decode(embedding, points, *others)
 
     one = 4 * SAM.embed_dim * SAM.embed_size**2
-    monkeypatch.setattr(generation, "MAX_IMAGE_BYTES", 10 * one)
-    bounded = MaskGenerator(SAM, analytic_sam.encode, decode)
+    monkeypatch.setattr(generation, "IMAGE_BYTES_A_THREAD", 10 * one)
+    bounded = MaskGenerator(SAM, analytic_sam.encode, decode, threads)
     rgb = drawings.shapes(5, (60, 80))
     found = generate(bounded, rgb, BASE)
-    assert max(sizes) <= 10
+    assert fit // 2 < max(sizes) <= fit
     assert sum(sizes) == BASE.points_per_side**2
     monkeypatch.undo()
     assert generate(bounded, rgb, BASE).segmentation == found.segmentation
-    assert max(sizes) > 10
+    assert max(sizes) > fit
+
+
+def test_a_call_has_some_prompts_however_large_their_images() -> None:
+    large = dataclasses.replace(SAM, embed_dim=256, embed_size=256)
+    assert prompts_in_caches(large, threads=2) == generation.MIN_PROMPTS
 
 
 def test_memory_does_not_grow_with_the_number_of_masks() -> None:
