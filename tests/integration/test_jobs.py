@@ -49,6 +49,8 @@ class Annotate:
             text=True,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
+            # Tests that a shell runs in the background ignore it, and so would their children.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
 
     def finish(self, running: subprocess.Popen[str]) -> str:
