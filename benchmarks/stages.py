@@ -181,7 +181,8 @@ def closed_set_stages(setup: Setup, scene: Scene, grid: int, speed: Speed) -> It
     recording = Recording.of(setup.sam, rgb, wanted)
     prompts = recording.prompts[:, None]
     generator = MaskGenerator(settings.sam, served.encode, recording.decode)
-    batches = in_parts(prompts, prompts_in_caches(settings.sam, torch.get_num_threads()))
+    most = prompts_in_caches(settings.sam, wanted, torch.get_num_threads())
+    batches = in_parts(prompts, most)
     min_iou = wanted.pred_iou_thresh
     labels = np.ones((wanted.points_per_batch, 1), np.int64)
 

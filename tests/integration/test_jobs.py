@@ -49,7 +49,7 @@ class Annotate:
             text=True,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            # Tests that a shell runs in the background ignore it, and so would their children.
+            # What a shell runs in the background ignores interrupts, and so would its children.
             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
 

@@ -187,7 +187,7 @@ class MaskGenerator:
 
         most = settings.points_per_batch
         if not on_gpu(embedding):
-            most = min(most, prompts_in_caches(self._sam, self._threads))
+            most = prompts_in_caches(self._sam, settings, self._threads)
         return concatenate(in_batches(passing, len(crop.points), most, self._decoding))
 
     def _trace(self, tracer: Tracer, logits: FloatArray) -> list[Traced | None]:
@@ -197,16 +197,18 @@ class MaskGenerator:
         return [mask for share in self._tracing.map(tracer.trace, shares) for mask in share]
 
 
-def prompts_in_caches(sam: SamSettings, threads: int) -> int:
+def prompts_in_caches(sam: SamSettings, settings: MaskSettings, threads: int) -> int:
     """Prompts of one call of the decoder on a CPU, at most; the masks do not depend on it.
 
     Args:
         sam: the checkpoint's sizes.
+        settings: whose `points_per_batch` may want fewer.
         threads: of all instances of the decoder together.
     """
     image_bytes = 4 * sam.embed_dim * sam.embed_size**2
     threads_of_a_call = max(1, threads // specs.SAM_MASK_DECODER.instances)
-    return max(MIN_PROMPTS, threads_of_a_call * IMAGE_BYTES_A_THREAD // image_bytes)
+    fit = max(MIN_PROMPTS, threads_of_a_call * IMAGE_BYTES_A_THREAD // image_bytes)
+    return min(settings.points_per_batch, fit)
 
 
 def _cut(rgb: ByteArray, crop: Crop) -> ByteArray:

@@ -227,9 +227,16 @@ def test_prompts_of_a_call_are_bounded_by_what_fits_caches(
     assert max(sizes) > fit
 
 
-def test_a_call_has_some_prompts_however_large_their_images() -> None:
-    large = dataclasses.replace(SAM, embed_dim=256, embed_size=256)
-    assert prompts_in_caches(large, threads=2) == generation.MIN_PROMPTS
+@pytest.mark.parametrize(
+    ("side", "points_per_batch", "threads", "prompts"),
+    [(256, 64, 2, generation.MIN_PROMPTS), (256, 2, 2, 2), (24, 64, 2, 14), (24, 64, 64, 64)],
+)
+def test_a_call_has_some_prompts_and_no_more_than_asked_for(
+    side: int, points_per_batch: int, threads: int, prompts: int
+) -> None:
+    sam = dataclasses.replace(SAM, embed_dim=256, embed_size=side)
+    settings = dataclasses.replace(BASE, points_per_batch=points_per_batch)
+    assert prompts_in_caches(sam, settings, threads) == prompts
 
 
 def test_memory_does_not_grow_with_the_number_of_masks() -> None:
